@@ -1,0 +1,39 @@
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static atomic_ullong request_count;
+static atomic_ullong fail_at;
+static atomic_bool fail_forever;
+
+u64 mem_fail_at(u64 n, bool forever) {
+    const u64 made = atomic_exchange(&request_count, 0);
+    atomic_store(&fail_forever, forever);
+    atomic_store(&fail_at, n);
+    return made;
+}
+
+bool mem_request_fails(void) {
+    const u64 wanted = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    const u64 number = atomic_fetch_add_explicit(&request_count, 1, memory_order_relaxed) + 1;
+    if (LIKELY(wanted == 0)) {
+        return false;
+    }
+    return number == wanted || (number > wanted && atomic_load(&fail_forever));
+}
+
+void *mem_alloc(usize bytes) { return mem_request_fails() ? NULL : calloc(1, bytes ? bytes : 1); }
+
+void mem_free(void *p) { free(p); }
+
+void *mem_grow(void *p, usize old_bytes, usize bytes) {
+    if (mem_request_fails()) {
+        return NULL;
+    }
+    u8 *grown = realloc(p, bytes ? bytes : 1);
+    if (grown != NULL && bytes > old_bytes) {
+        memset(grown + old_bytes, 0, bytes - old_bytes);
+    }
+    return grown;
+}

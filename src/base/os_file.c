@@ -1,0 +1,152 @@
+#include "base/os_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+static bool read_stream(FileBytes *out, int fd, const char *path, Error *err) {
+    u8 *bytes = NULL;
+    usize count = 0, capacity = 0;
+    for (;;) {
+        if (count == capacity) {
+            const usize grown_capacity = capacity ? capacity * 2 : 65536;
+            u8 *grown = mem_grow(bytes, grown_capacity, grown_capacity);
+            if (grown == NULL) {
+                mem_free(bytes);
+                return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory reading %s", path);
+            }
+            bytes = grown;
+            capacity = grown_capacity;
+        }
+        const ssize_t got = read(fd, bytes + count, capacity - count);
+        if (got == 0) {
+            break;
+        }
+        if (got < 0 && errno != EINTR) {
+            const int reason = errno;
+            mem_free(bytes);
+            return fail(err, NO_INPUT, ERROR_NO_OFFSET, "cannot read: %s", strerror(reason));
+        }
+        count += got > 0 ? (usize)got : 0;
+    }
+    *out = (FileBytes){bytes, count, false};
+    return true;
+}
+
+static bool read_open(FileBytes *out, int fd, const char *path, Error *err) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return fail(err, NO_INPUT, ERROR_NO_OFFSET, "cannot read: %s", strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return fail(err, NO_INPUT, ERROR_NO_OFFSET, "is a directory");
+    }
+    if (!S_ISREG(st.st_mode) || st.st_size == 0) {
+        return read_stream(out, fd, path, err);
+    }
+    errno = ENOMEM;
+    void *at = mem_request_fails()
+                   ? MAP_FAILED
+                   : mmap(NULL, (usize)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (at == MAP_FAILED) {
+        return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "cannot map: %s", strerror(errno));
+    }
+    *out = (FileBytes){at, (usize)st.st_size, true};
+    return true;
+}
+
+bool file_read(FileBytes *out, const char *path, Error *err) {
+    if (strcmp(path, "-") == 0) {
+        return read_stream(out, STDIN_FILENO, path, err);
+    }
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return fail(err, NO_INPUT, ERROR_NO_OFFSET, "cannot open: %s", strerror(errno));
+    }
+    const bool ok = read_open(out, fd, path, err);
+    close(fd);
+    return ok;
+}
+
+void file_release(FileBytes *file) {
+    if (file->is_mapped) {
+        const int status = munmap((void *)(uintptr_t)file->at, file->count);
+        CHECK(status == 0);
+    } else {
+        mem_free((void *)(uintptr_t)file->at);
+    }
+    *file = (FileBytes){0};
+}
+
+bool file_out_open(FileOut *out, const char *path, u32 mode, Error *err) {
+    *out = (FileOut){.fd = -1};
+    if (strlen(path) + 24 > sizeof out->path) {
+        return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "path too long");
+    }
+    for (u32 attempt = 0; attempt < 16 && out->fd < 0; attempt++) {
+        u64 random = 0;
+        if (getrandom(&random, sizeof random, 0) != sizeof random) {
+            random = (u64)getpid() * 0x9E3779B97F4A7C15u + attempt;
+        }
+        (void)snprintf(out->temp_path, sizeof out->temp_path, "%s.%016llx.tmp", path,
+                       (unsigned long long)random);
+        out->fd = open(out->temp_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (out->fd < 0 && errno != EEXIST) {
+            break;
+        }
+    }
+    if (out->fd < 0) {
+        return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "cannot create: %s", strerror(errno));
+    }
+    memcpy(out->path, path, strlen(path) + 1);
+    return true;
+}
+
+bool file_out_write(FileOut *out, u64 offset, const void *bytes, usize count, Error *err) {
+    const u8 *p = bytes;
+    while (count != 0) {
+        const ssize_t done = pwrite(out->fd, p, count, (off_t)offset);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return fail(err, IO, ERROR_NO_OFFSET, "cannot write: %s",
+                        strerror(done == 0 ? ENOSPC : errno));
+        }
+        p += done;
+        offset += (u64)done;
+        count -= (usize)done;
+    }
+    return true;
+}
+
+bool file_out_commit(FileOut *out, Error *err) {
+    const int closed = close(out->fd);
+    out->fd = -1;
+    if (closed != 0 || rename(out->temp_path, out->path) != 0) {
+        const int reason = errno;
+        file_out_discard(out);
+        return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "cannot create: %s", strerror(reason));
+    }
+    out->temp_path[0] = 0;
+    return true;
+}
+
+void file_out_discard(FileOut *out) {
+    if (out->fd >= 0) {
+        close(out->fd);
+        out->fd = -1;
+    }
+    if (out->temp_path[0] != 0) {
+        (void)unlink(out->temp_path);
+        out->temp_path[0] = 0;
+    }
+}

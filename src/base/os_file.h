@@ -1,0 +1,35 @@
+// Whole files: read by mapping, written by rename.
+#ifndef BASE_OS_FILE_H
+#define BASE_OS_FILE_H
+
+#include "base/error.h"
+
+// Contents of a file or of standard input.
+typedef struct FileBytes {
+    const u8 *at;
+    usize count;
+    bool is_mapped; // else on the heap
+} FileBytes;
+
+// Reads `path` ("-": standard input). A regular file is mapped private and read-only; anything
+// else is read to its end. ERR_NO_INPUT names path and reason (a directory is said to be one).
+bool file_read(FileBytes *out, const char *path, Error *err);
+void file_release(FileBytes *file);
+
+// A file that appears under its name only when complete. Written under a random name in the same
+// directory; file_out_commit renames it, file_out_discard removes it.
+typedef struct FileOut {
+    int fd;
+    char temp_path[4096];
+    char path[4096];
+} FileOut;
+
+// mode: permission bits before umask. ERR_NO_OUTPUT.
+bool file_out_open(FileOut *out, const char *path, u32 mode, Error *err);
+// Writes all bytes at `offset`, retrying short writes and EINTR. ERR_IO.
+bool file_out_write(FileOut *out, u64 offset, const void *bytes, usize count, Error *err);
+// On failure the temporary file is gone and an old file of that name is untouched.
+bool file_out_commit(FileOut *out, Error *err);
+void file_out_discard(FileOut *out);
+
+#endif
