@@ -110,10 +110,10 @@ bool file_out_open(FileOut *out, const char *path, u32 mode, Error *err) {
     return true;
 }
 
-bool file_out_write(FileOut *out, u64 offset, const void *bytes, usize count, Error *err) {
+bool file_write_at(int fd, u64 offset, const void *bytes, usize count, Error *err) {
     const u8 *p = bytes;
     while (count != 0) {
-        const ssize_t done = pwrite(out->fd, p, count, (off_t)offset);
+        const ssize_t done = pwrite(fd, p, count, (off_t)offset);
         if (done < 0 && errno == EINTR) {
             continue;
         }

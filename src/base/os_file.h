@@ -26,8 +26,8 @@ typedef struct FileOut {
 
 // mode: permission bits before umask. ERR_NO_OUTPUT.
 bool file_out_open(FileOut *out, const char *path, u32 mode, Error *err);
-// Writes all bytes at `offset`, retrying short writes and EINTR. ERR_IO.
-bool file_out_write(FileOut *out, u64 offset, const void *bytes, usize count, Error *err);
+// Writes all bytes at `offset` of an open file, retrying short writes and EINTR. ERR_IO.
+bool file_write_at(int fd, u64 offset, const void *bytes, usize count, Error *err);
 // On failure the temporary file is gone and an old file of that name is untouched.
 bool file_out_commit(FileOut *out, Error *err);
 void file_out_discard(FileOut *out);

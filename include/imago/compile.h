@@ -1,0 +1,62 @@
+/* Imago's compilers: WebAssembly to images. In libimago-compile; running needs libimago only. */
+#ifndef IMAGO_COMPILE_H
+#define IMAGO_COMPILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imago/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ImagoCompileOptions {
+    size_t size;             /* sizeof(ImagoCompileOptions) */
+    const char *compiler;    /* NULL: "baseline" */
+    uint32_t threads;        /* 0: as many as the process may use; the image is the same for any */
+    bool omit_address_map;   /* no WebAssembly offsets in backtraces */
+    /* Called from a compiling thread now and then with the bytes of code done and in all. */
+    void (*progress)(void *env, uint64_t done, uint64_t total);
+    void *progress_env;
+} ImagoCompileOptions;
+
+/* What was done; filled on success if asked for. */
+typedef struct ImagoCompileStats {
+    uint64_t wasm_bytes, code_bytes; /* of the module, of its code section */
+    uint64_t text_bytes, image_bytes;
+    uint32_t func_count;
+    uint64_t decode_ns, compile_ns, link_ns, write_ns; /* wall clock */
+} ImagoCompileStats;
+
+/* Compiles a module in binary or text format. Validation is part of it.
+ * All are thread-safe. Fail with ERROR_MALFORMED, ERROR_INVALID (offset, func_index; line and
+ * column for text), ERROR_UNSUPPORTED, ERROR_LIMIT, ERROR_NO_MEMORY, ERROR_USAGE (options).
+ * options and stats may be NULL. */
+
+/* To a file, which appears under its name only when complete. ERROR_NO_OUTPUT, ERROR_IO. */
+IMAGO_API bool imago_compile_file(const void *bytes, size_t count, const char *out_path,
+                                  const ImagoCompileOptions *options, ImagoCompileStats *stats,
+                                  ImagoError *error);
+/* To an anonymous file (memfd), for imago_image_open_fd. *fd is the caller's to close. */
+IMAGO_API bool imago_compile_fd(const void *bytes, size_t count, int *fd,
+                                const ImagoCompileOptions *options, ImagoCompileStats *stats,
+                                ImagoError *error);
+
+/* Decodes and validates, all functions. */
+IMAGO_API bool imago_validate(const void *bytes, size_t count, ImagoError *error);
+
+/* Text to binary format. *wasm is freed with imago_bytes_free. Does not validate. */
+IMAGO_API bool imago_wat_to_wasm(const char *text, size_t count, uint8_t **wasm, size_t *wasm_count,
+                                 ImagoError *error);
+IMAGO_API void imago_bytes_free(uint8_t *bytes);
+
+/* True if the bytes look like a module in text format. */
+IMAGO_API bool imago_is_text(const void *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,301 @@
+/* Imago: run WebAssembly images.
+ *
+ * An image is an ELF file that `imago compile` or imago/compile.h made from a WebAssembly module.
+ * This library maps images and runs them; it contains no compiler.
+ *
+ *   engine   process-wide state: signal handlers, signature ids. Shared by all threads.
+ *   image    a mapped file, read-only. Shared by all threads and stores.
+ *   store    a world of instances that may see each other. One thread at a time.
+ *   linker   names what imports resolve to, in one store.
+ *
+ * Ownership: `_new`/`_open` hand out an object, `_delete` ends it; what a store gives out (instances,
+ * functions, memories, tables, globals, traps) belongs to the store and ends with it. An engine must
+ * outlive its images and stores, an image the stores that instantiated it. Pointers to const are
+ * borrowed.
+ *
+ * Errors: functions that can fail return false (or NULL) and describe the failure in *error, which
+ * may be NULL. A trap is not an error: calls return an ImagoStatus.
+ *
+ * C99; every object is opaque. Options structs start with their size, and zero means default, so
+ * that fields can be added.
+ */
+#ifndef IMAGO_IMAGO_H
+#define IMAGO_IMAGO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imago/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IMAGO_VERSION_MAJOR 0
+#define IMAGO_VERSION_MINOR 1
+#define IMAGO_VERSION_PATCH 0
+
+/* "major.minor.patch" of the library. */
+IMAGO_API const char *imago_version(void);
+
+typedef struct ImagoEngine ImagoEngine;
+typedef struct ImagoImage ImagoImage;
+typedef struct ImagoStore ImagoStore;
+typedef struct ImagoLinker ImagoLinker;
+typedef struct ImagoInstance ImagoInstance;
+typedef struct ImagoFunc ImagoFunc;
+typedef struct ImagoMemory ImagoMemory;
+typedef struct ImagoTable ImagoTable;
+typedef struct ImagoGlobal ImagoGlobal;
+
+/* ---- Values and types ---------------------------------------------------------------------- */
+
+typedef enum ImagoType {
+    IMAGO_I32 = 1,
+    IMAGO_I64,
+    IMAGO_F32,
+    IMAGO_F64,
+    IMAGO_V128,
+    IMAGO_FUNCREF,
+    IMAGO_EXTERNREF
+} ImagoType;
+
+/* A value of any type, 16 bytes. The type is known from the context. For i32 and f32 the upper bits
+ * are ignored on input and zero on output. */
+typedef union ImagoValue {
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+    uint8_t v128[16];
+    ImagoFunc *func;  /* funcref, NULL for ref.null */
+    void *externref;  /* NULL for ref.null; never interpreted */
+    uint64_t bits[2];
+} ImagoValue;
+
+typedef struct ImagoFuncType {
+    const uint8_t *params;  /* ImagoType codes */
+    const uint8_t *results;
+    uint32_t param_count, result_count;
+} ImagoFuncType;
+
+typedef enum ImagoExternKind {
+    IMAGO_EXTERN_FUNC,
+    IMAGO_EXTERN_TABLE,
+    IMAGO_EXTERN_MEMORY,
+    IMAGO_EXTERN_GLOBAL
+} ImagoExternKind;
+
+/* Something that can be imported or exported. */
+typedef struct ImagoExtern {
+    ImagoExternKind kind;
+    union {
+        ImagoFunc *func;
+        ImagoTable *table;
+        ImagoMemory *memory;
+        ImagoGlobal *global;
+    } of;
+} ImagoExtern;
+
+/* Limits in pages (memories) or entries (tables). */
+typedef struct ImagoLimits {
+    uint32_t min, max;
+    bool has_max;
+} ImagoLimits;
+
+typedef struct ImagoExternType {
+    ImagoExternKind kind;
+    ImagoFuncType func;  /* IMAGO_EXTERN_FUNC */
+    ImagoLimits limits;  /* table, memory */
+    ImagoType value;     /* element type of a table, type of a global */
+    bool is_mutable;     /* global */
+} ImagoExternType;
+
+/* ---- Engine -------------------------------------------------------------------------------- */
+
+/* Installs the signal handlers for traps (SIGSEGV, SIGBUS, SIGFPE, SIGILL; SA_ONSTACK) on the first
+ * engine of the process; they pass every fault that is not a trap of guest code on to the handlers
+ * that were there before. NULL: ERROR_OS, ERROR_NO_MEMORY. Thread-safe. */
+IMAGO_API ImagoEngine *imago_engine_new(ImagoError *error);
+/* After the last image and store of the engine. */
+IMAGO_API void imago_engine_delete(ImagoEngine *engine);
+
+/* ---- Images -------------------------------------------------------------------------------- */
+
+/* Maps an image file. Constant time: open, fstat, mmap, mprotect, close. The file must not be
+ * changed in place while the image lives (replace it by rename).
+ * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
+IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
+/* The same of an open file, which is borrowed during the call. */
+IMAGO_API ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error);
+/* An image in memory: copied once into an anonymous file, which is mapped. */
+IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,
+                                             ImagoError *error);
+/* After the last store that instantiated it. One munmap. */
+IMAGO_API void imago_image_delete(ImagoImage *image);
+
+/* True if the bytes start as an image does; false for anything else, WebAssembly included. */
+IMAGO_API bool imago_is_image(const void *bytes, size_t count);
+
+typedef struct ImagoImport {
+    const char *module, *name; /* zero-terminated, may hold further zeros */
+    size_t module_bytes, name_bytes;
+    ImagoExternType type;
+} ImagoImport;
+
+typedef struct ImagoExport {
+    const char *name;
+    size_t name_bytes;
+    ImagoExternType type;
+} ImagoExport;
+
+IMAGO_API uint32_t imago_image_import_count(const ImagoImage *image);
+IMAGO_API uint32_t imago_image_export_count(const ImagoImage *image);
+/* i below the count. The strings are borrowed from the image. */
+IMAGO_API ImagoImport imago_image_import(const ImagoImage *image, uint32_t i);
+IMAGO_API ImagoExport imago_image_export(const ImagoImage *image, uint32_t i);
+
+/* ---- Stores -------------------------------------------------------------------------------- */
+
+typedef struct ImagoStoreOptions {
+    size_t size;              /* sizeof(ImagoStoreOptions) */
+    size_t stack_bytes;       /* guest stack, 0: 8 MiB; rounded up to pages */
+    uint64_t max_memory_bytes;  /* of one memory, 0: no limit below 4 GiB */
+    uint32_t max_table_entries; /* of one table, 0: 10,000,000 */
+    void *user;               /* for imago_caller_user */
+} ImagoStoreOptions;
+
+/* options may be NULL. NULL: ERROR_NO_MEMORY. */
+IMAGO_API ImagoStore *imago_store_new(ImagoEngine *engine, const ImagoStoreOptions *options,
+                                      ImagoError *error);
+/* Not while a call runs in it. */
+IMAGO_API void imago_store_delete(ImagoStore *store);
+IMAGO_API void *imago_store_user(const ImagoStore *store);
+
+/* ---- Calls --------------------------------------------------------------------------------- */
+
+typedef enum ImagoStatus {
+    IMAGO_OK,
+    IMAGO_TRAP, /* imago_store_trap says which */
+    IMAGO_EXIT, /* the guest ended itself: imago_store_exit_code */
+    IMAGO_FAIL  /* the call was not made: *error */
+} ImagoStatus;
+
+/* Why and where a call ended. Borrowed from the store until its next call. */
+typedef struct ImagoFrame {
+    const char *module_name;   /* may be empty */
+    const char *func_name;     /* may be empty */
+    size_t func_name_bytes;
+    uint32_t func_index;
+    uint64_t module_offset;    /* in the WebAssembly file, or IMAGO_ERROR_NO_OFFSET */
+    const ImagoInstance *instance;
+} ImagoFrame;
+
+typedef struct ImagoTrap {
+    const char *message;       /* "out of bounds memory access", ... */
+    const ImagoFrame *frames;  /* innermost first; at most 64 */
+    uint32_t frame_count;
+    bool frames_cut;           /* there were more */
+    bool has_address;          /* out of bounds memory access: */
+    uint64_t address;          /* offset in the memory, and */
+    uint64_t memory_bytes;     /* its size then */
+} ImagoTrap;
+
+IMAGO_API const ImagoTrap *imago_store_trap(const ImagoStore *store);
+IMAGO_API int imago_store_exit_code(const ImagoStore *store);
+
+/* Calls a function. `values` holds the arguments and receives the results: as many elements as the
+ * greater of both counts. On a trap its contents are unspecified. May be nested: a host function may
+ * call. IMAGO_FAIL: ERROR_USAGE (another store's function among the arguments). */
+IMAGO_API ImagoStatus imago_func_call(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
+                                      ImagoError *error);
+IMAGO_API ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc *func);
+
+/* ---- Host functions ------------------------------------------------------------------------ */
+
+/* Who called a host function; valid during the call. */
+typedef struct ImagoCaller ImagoCaller;
+
+/* A host function: reads its arguments from `values` and writes its results there. Returns IMAGO_OK,
+ * or IMAGO_TRAP after imago_caller_trap, or IMAGO_EXIT after imago_caller_exit. Must not leave by
+ * longjmp or exception. Runs on the stack of the host thread. */
+typedef ImagoStatus (*ImagoCallback)(void *env, ImagoCaller *caller, ImagoValue *values);
+
+/* type and env are borrowed until the store ends. NULL: ERROR_NO_MEMORY, ERROR_LIMIT. */
+IMAGO_API ImagoFunc *imago_func_new(ImagoStore *store, const ImagoFuncType *type,
+                                    ImagoCallback callback, void *env, ImagoError *error);
+
+IMAGO_API ImagoStore *imago_caller_store(const ImagoCaller *caller);
+IMAGO_API ImagoInstance *imago_caller_instance(const ImagoCaller *caller);
+/* Memory 0 of the calling instance: *bytes is its size now. NULL (and 0) if it has none. */
+IMAGO_API uint8_t *imago_caller_memory(const ImagoCaller *caller, uint64_t *bytes);
+/* Both return what the callback must return. The message is copied. */
+IMAGO_API ImagoStatus imago_caller_trap(ImagoCaller *caller, const char *message);
+IMAGO_API ImagoStatus imago_caller_exit(ImagoCaller *caller, int exit_code);
+
+/* ---- Memories, tables, globals ------------------------------------------------------------- */
+
+IMAGO_API ImagoMemory *imago_memory_new(ImagoStore *store, const ImagoLimits *pages,
+                                        ImagoError *error);
+/* The base never changes while the memory lives. */
+IMAGO_API uint8_t *imago_memory_data(const ImagoMemory *memory);
+IMAGO_API uint64_t imago_memory_bytes(const ImagoMemory *memory);
+IMAGO_API ImagoLimits imago_memory_limits(const ImagoMemory *memory);
+/* The size in pages before, or -1 (beyond the maximum, a limit, or no memory). */
+IMAGO_API int64_t imago_memory_grow(ImagoMemory *memory, uint32_t pages);
+
+/* All entries start as `init`. */
+IMAGO_API ImagoTable *imago_table_new(ImagoStore *store, ImagoType elem, const ImagoLimits *entries,
+                                      ImagoValue init, ImagoError *error);
+IMAGO_API uint32_t imago_table_size(const ImagoTable *table);
+IMAGO_API ImagoLimits imago_table_limits(const ImagoTable *table);
+IMAGO_API ImagoType imago_table_type(const ImagoTable *table);
+/* false: i is not below the size. */
+IMAGO_API bool imago_table_get(const ImagoTable *table, uint32_t i, ImagoValue *value);
+IMAGO_API bool imago_table_set(ImagoTable *table, uint32_t i, ImagoValue value);
+IMAGO_API int64_t imago_table_grow(ImagoTable *table, uint32_t entries, ImagoValue value);
+
+IMAGO_API ImagoGlobal *imago_global_new(ImagoStore *store, ImagoType type, bool is_mutable,
+                                        ImagoValue value, ImagoError *error);
+IMAGO_API ImagoType imago_global_type(const ImagoGlobal *global, bool *is_mutable);
+IMAGO_API ImagoValue imago_global_get(const ImagoGlobal *global);
+/* false: it is immutable. */
+IMAGO_API bool imago_global_set(ImagoGlobal *global, ImagoValue value);
+
+/* ---- Linking and instances ----------------------------------------------------------------- */
+
+/* NULL: ERROR_NO_MEMORY. Deleted before its store or with it. */
+IMAGO_API ImagoLinker *imago_linker_new(ImagoStore *store, ImagoError *error);
+IMAGO_API void imago_linker_delete(ImagoLinker *linker);
+/* Gives a name a meaning; the latest definition of a name wins. The strings are copied. */
+IMAGO_API bool imago_linker_define(ImagoLinker *linker, const char *module, size_t module_bytes,
+                                   const char *name, size_t name_bytes, ImagoExtern item,
+                                   ImagoError *error);
+/* imago_func_new and define in one; zero-terminated names. */
+IMAGO_API bool imago_linker_define_func(ImagoLinker *linker, const char *module, const char *name,
+                                        const ImagoFuncType *type, ImagoCallback callback,
+                                        void *env, ImagoError *error);
+/* Defines every export of an instance under `module`. */
+IMAGO_API bool imago_linker_define_instance(ImagoLinker *linker, const char *module,
+                                            size_t module_bytes, ImagoInstance *instance,
+                                            ImagoError *error);
+
+/* Instantiates an image: resolves imports by name, checks their types, initialises memories, tables
+ * and globals, runs active segments and the start function (WebAssembly 2.0, 4.5.4).
+ *   instance  written unless IMAGO_FAIL: a trap in a segment or the start function leaves an
+ *             instance whose effects on shared memories and tables stay, as the specification says
+ * IMAGO_FAIL: ERROR_LINK naming the import, ERROR_LIMIT, ERROR_NO_MEMORY; the store is unchanged. */
+IMAGO_API ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *image,
+                                               ImagoInstance **instance, ImagoError *error);
+
+/* false if there is no export of that name. O(log exports). */
+IMAGO_API bool imago_instance_export(ImagoInstance *instance, const char *name, size_t name_bytes,
+                                     ImagoExtern *item);
+IMAGO_API const ImagoImage *imago_instance_image(const ImagoInstance *instance);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

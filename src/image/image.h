@@ -1,0 +1,150 @@
+// An image as its readers see it: spans into the mapping, found once when it is opened. Nothing is
+// copied or decoded. docs/image-format.md describes the bytes.
+//
+// image_parse checks every span against the file's size in constant time; the accessors are total:
+// whatever the bytes are, they stay inside the spans and return something or false.
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
+
+#include "base/error.h"
+#include "types/module.h"
+#include "types/trap.h"
+#include "types/vmctx.h"
+
+// A table of fixed-size records in the mapping.
+typedef struct ImageTable {
+    const u8 *at;
+    u32 count;
+    u32 item_bytes;
+} ImageTable;
+
+typedef struct Image {
+    const u8 *bytes; // the whole file, borrowed
+    u64 byte_count;
+    // The segment that the loader makes executable: page-aligned range of the file.
+    u64 exec_offset, exec_bytes;
+    const u8 *text; // first byte of .text
+    u32 text_bytes;
+    VmShape shape;
+    u32 flags;
+    u32 func_import_count, func_count; // all
+    u32 start_func;                    // ID_NONE: none
+    // Tables and string spans, private to image/.
+    ImageTable types, imports, exports, funcs, funcrefs, tables, memories, globals, elems, elem_items,
+        datas, func_names;
+    const u8 *strings, *type_bytes;
+    u32 string_bytes, type_byte_count;
+    const u8 *traps, *addrmap, *rodata;
+    u64 trap_bytes, addrmap_bytes, rodata_bytes;
+    Str name; // of the module
+} Image;
+
+// Finds and checks the parts of an image. `bytes` must stay mapped while *image is used.
+// ERR_IMAGE with one sentence (file offset where it helps) for anything that is not an image of this
+// version for this machine: see reliability rows in tests/hostile. Constant time.
+bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
+
+// True if the bytes start as an Imago image (ELF header, our note not yet checked).
+bool image_has_magic(const void *bytes, usize count);
+
+// ---- Records; i below the count, else a zero record -------------------------------------------
+
+typedef struct ImageType {
+    FuncType type;
+    u32 sig;                   // type_sig
+    u32 entry_stub, exit_stub; // text offsets, ID_NONE if there is none
+    u32 canonical;             // first type of the module that is equal
+} ImageType;
+ImageType image_type(const Image *image, u32 i);
+
+typedef struct ImageExternType {
+    ExternKind kind;
+    u32 type; // function: type index
+    TableType table;
+    Limits memory;
+    GlobalType global;
+} ImageExternType;
+
+typedef struct ImageImport {
+    Str module, name;
+    ImageExternType type;
+} ImageImport;
+ImageImport image_import(const Image *image, u32 i);
+
+// Exports are sorted by name.
+typedef struct ImageExport {
+    Str name;
+    ExternKind kind;
+    u32 index;
+} ImageExport;
+ImageExport image_export(const Image *image, u32 i);
+// O(log exports).
+bool image_export_find(const Image *image, Str name, ImageExport *out);
+// The type of anything in an index space, imports included.
+ImageExternType image_extern_type(const Image *image, ExternKind kind, u32 index);
+
+typedef struct ImageFunc {
+    u32 type;
+    u32 text_offset, text_bytes; // ID_NONE and 0 for imports
+    u32 funcref;                 // slot in the context, ID_NONE if it does not escape or is imported
+} ImageFunc;
+// By function index, imports included.
+ImageFunc image_func(const Image *image, u32 func);
+// The function of a funcref slot.
+u32 image_funcref(const Image *image, u32 slot);
+Str image_func_name(const Image *image, u32 func);
+
+typedef struct ImageTableInfo {
+    TableType type;
+    bool is_frozen;
+} ImageTableInfo;
+// Index spaces with imports.
+ImageTableInfo image_table(const Image *image, u32 i);
+Limits image_memory(const Image *image, u32 i);
+
+typedef struct ImageGlobal {
+    GlobalType type;
+    ConstExpr init; // not for imports
+} ImageGlobal;
+ImageGlobal image_global(const Image *image, u32 i);
+
+typedef struct ImageElem {
+    SegmentMode mode;
+    ValType type;
+    u32 table;
+    bool is_in_frozen_table; // active, and already part of the image's table: nothing to do
+    ConstExpr offset;
+    u32 first_item, count;
+} ImageElem;
+ImageElem image_elem(const Image *image, u32 i);
+ConstExpr image_elem_item(const Image *image, u32 item);
+
+typedef struct ImageData {
+    SegmentMode mode;
+    u32 memory;
+    ConstExpr offset;
+    Str bytes;            // in the mapping
+    bool is_in_snapshot;  // active, and already part of the memory snapshot: nothing to copy
+} ImageData;
+ImageData image_data(const Image *image, u32 i);
+
+// Initial contents of the defined memory 0 that can be mapped copy-on-write: `bytes` bytes of the
+// file at `file_offset` (both multiples of 4096) belong at memory address `address` (a multiple of
+// 4096). Exists only when the memory is defined here and every active segment has a constant offset
+// inside the initial size. False: none.
+typedef struct ImageSnapshot {
+    u64 file_offset, bytes, address;
+} ImageSnapshot;
+bool image_snapshot(const Image *image, ImageSnapshot *out);
+
+// ---- Code positions ---------------------------------------------------------------------------
+
+// Function (index space with imports) that contains a text offset; ID_NONE for stubs and padding.
+// O(log n), no allocation, safe in a signal handler; so are the two below.
+u32 image_func_at(const Image *image, u32 text_offset);
+// Trap of the instruction that starts exactly at text_offset.
+bool image_trap_at(const Image *image, u32 text_offset, TrapKind *kind);
+// WebAssembly offset (in the module) recorded for a trapping instruction or a return address.
+bool image_wasm_offset_at(const Image *image, u32 text_offset, u32 *wasm_offset);
+
+#endif
