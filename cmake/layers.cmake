@@ -1,52 +1,71 @@
+# Layers, libraries, the command and the tests as CMake targets. A layer without sources is left
+# out, so that a tree in the middle of a change still configures.
+
+find_package(Threads REQUIRED)
+
 # imago_layer(NAME): object library of src/NAME and the folders below it.
 function(imago_layer name)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c
-       ${CMAKE_SOURCE_DIR}/src/${name}/*.S)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.c
+       ${PROJECT_SOURCE_DIR}/src/${name}/*.S)
   if(NOT sources)
+    message(STATUS "layer ${name}: no sources, left out")
     return()
   endif()
   add_library(layer_${name} OBJECT ${sources})
-  target_include_directories(layer_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src
-                             ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(layer_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src
+                             ${PROJECT_SOURCE_DIR}/include)
   target_compile_options(layer_${name} PRIVATE $<$<COMPILE_LANGUAGE:C>:${IMAGO_C_FLAGS}>)
 endfunction()
 
-# imago_library(NAME LAYERS): static and shared library made of the layers that have sources.
-function(imago_library name layers)
+# imago_objects(OUT LAYERS...): the object files of the layers that have sources.
+function(imago_objects out)
   set(objects)
-  foreach(layer ${layers})
+  foreach(layer ${ARGN})
     if(TARGET layer_${layer})
       list(APPEND objects $<TARGET_OBJECTS:layer_${layer}>)
     endif()
   endforeach()
-  find_package(Threads REQUIRED)
-  string(REPLACE "-" "_" target ${name})
-  add_library(${target}_static STATIC ${objects})
-  set_target_properties(${target}_static PROPERTIES OUTPUT_NAME ${name})
-  add_library(${target}_shared SHARED ${objects})
-  set_target_properties(${target}_shared PROPERTIES OUTPUT_NAME ${name} VERSION ${PROJECT_VERSION}
-                        SOVERSION 0)
-  foreach(lib ${target}_static ${target}_shared)
-    target_include_directories(${lib} PUBLIC ${CMAKE_SOURCE_DIR}/include)
-    target_link_libraries(${lib} PUBLIC Threads::Threads)
-  endforeach()
-  if(name STREQUAL "imago-compile")
-    target_link_libraries(${target}_static PUBLIC imago_static)
-    target_link_libraries(${target}_shared PUBLIC imago_shared)
-  endif()
+  set(${out} ${objects} PARENT_SCOPE)
 endfunction()
 
+# imago_library(NAME STATIC_LAYERS SHARED_LAYERS): libNAME.a and libNAME.so. A shared library hides
+# all but imago_*, so it holds every layer it uses; a static one leaves out what libimago.a has.
+function(imago_library name static_layers shared_layers)
+  string(REPLACE "-" "_" target ${name})
+  imago_objects(static_objects ${static_layers})
+  imago_objects(shared_objects ${shared_layers})
+  if(NOT static_objects)
+    return()
+  endif()
+  add_library(${target}_static STATIC ${static_objects})
+  set_target_properties(${target}_static PROPERTIES OUTPUT_NAME ${name} EXPORT_NAME ${name}-static)
+  add_library(${target}_shared SHARED ${shared_objects})
+  set_target_properties(${target}_shared PROPERTIES OUTPUT_NAME ${name} EXPORT_NAME ${name}
+                        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+                        LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/imago.map)
+  target_link_options(${target}_shared PRIVATE
+                      -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/imago.map -Wl,-Bsymbolic
+                      -Wl,-z,now -Wl,-z,relro -Wl,-z,separate-code)
+  if(NOT IMAGO_SANITIZE)
+    target_link_options(${target}_shared PRIVATE -Wl,-z,defs)
+  endif()
+  foreach(lib ${target}_static ${target}_shared)
+    target_include_directories(${lib} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                               $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(${lib} PUBLIC Threads::Threads)
+  endforeach()
+endfunction()
+
+# imago_cli(): the command, linked statically so that build/imago runs from anywhere.
 function(imago_cli)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.c)
-  if(NOT sources)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
+  if(NOT sources OR NOT TARGET imago_compile_static)
     return()
   endif()
   add_executable(imago_command ${sources})
   set_target_properties(imago_command PROPERTIES OUTPUT_NAME imago)
-  target_include_directories(imago_command PRIVATE ${CMAKE_SOURCE_DIR}/src
-                             ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(imago_command PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(imago_command PRIVATE ${IMAGO_C_FLAGS})
-  target_compile_definitions(imago_command PRIVATE IMAGO_VERSION="${PROJECT_VERSION}")
   target_link_libraries(imago_command PRIVATE imago_compile_static)
   find_library(CAPSTONE_LIBRARY capstone)
   find_path(CAPSTONE_INCLUDE capstone/capstone.h)
@@ -55,23 +74,44 @@ function(imago_cli)
     target_include_directories(imago_command SYSTEM PRIVATE ${CAPSTONE_INCLUDE})
     target_link_libraries(imago_command PRIVATE ${CAPSTONE_LIBRARY})
   else()
+    message(STATUS "no Capstone (libcapstone-dev): imago objdump shows bytes, not instructions")
     target_compile_definitions(imago_command PRIVATE IMAGO_CAPSTONE=0)
   endif()
 endfunction()
 
-# imago_tests(FOLDER): one executable and one CTest entry a file of tests/FOLDER.
+# imago_tests(FOLDER): one executable FOLDER_NAME and one CTest entry a file of tests/FOLDER.
 function(imago_tests folder)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${folder}/*.c)
+  if(NOT TARGET imago_compile_static)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*.c)
   foreach(source ${sources})
     get_filename_component(base ${source} NAME_WE)
     set(test ${folder}_${base})
     add_executable(${test} ${source})
-    target_include_directories(${test} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests
-                               ${CMAKE_SOURCE_DIR}/include)
+    target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR}/src
+                               ${PROJECT_SOURCE_DIR}/tests)
     target_compile_options(${test} PRIVATE ${IMAGO_C_FLAGS} -Wno-stack-usage)
-    target_compile_definitions(${test} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                               BINARY_DIR="${CMAKE_BINARY_DIR}")
+    target_compile_definitions(${test} PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                               BINARY_DIR="${PROJECT_BINARY_DIR}")
     target_link_libraries(${test} PRIVATE imago_compile_static)
     add_test(NAME ${test} COMMAND ${test})
+  endforeach()
+endfunction()
+
+# imago_fuzz_targets(): one libFuzzer executable fuzz_NAME a file of tests/fuzz (clang only).
+function(imago_fuzz_targets)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "IMAGO_FUZZ needs clang: -DCMAKE_TOOLCHAIN_FILE=cmake/clang.cmake")
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*.c)
+  foreach(source ${sources})
+    get_filename_component(base ${source} NAME_WE)
+    add_executable(fuzz_${base} ${source})
+    target_include_directories(fuzz_${base} PRIVATE ${PROJECT_SOURCE_DIR}/src
+                               ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_options(fuzz_${base} PRIVATE ${IMAGO_C_FLAGS} -Wno-missing-prototypes)
+    target_link_options(fuzz_${base} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(fuzz_${base} PRIVATE imago_compile_static)
   endforeach()
 endfunction()

@@ -5,8 +5,10 @@
 static const u64 K[4] = {0x243F6A8885A308D3, 0x13198A2E03707345, 0xA4093822299F31D1,
                          0x082EFA98EC4E6C89};
 
+__extension__ typedef unsigned __int128 u128;
+
 static u64 fold(u64 a, u64 b) {
-    const unsigned __int128 product = (unsigned __int128)a * b;
+    const u128 product = (u128)a * b;
     return (u64)product ^ (u64)(product >> 64);
 }
 
