@@ -87,7 +87,9 @@ void file_release(FileBytes *file) {
 }
 
 bool file_out_open(FileOut *out, const char *path, u32 mode, Error *err) {
-    *out = (FileOut){.fd = -1};
+    out->fd = -1;
+    out->temp_path[0] = 0;
+    out->path[0] = 0;
     if (strlen(path) + 24 > sizeof out->path) {
         return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "path too long");
     }
