@@ -1,0 +1,3 @@
+module imago.test/real
+
+go 1.21
