@@ -4,20 +4,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 
-static bool read_stream(FileBytes *out, int fd, const char *path, Error *err) {
+// Reads to the end of `fd`, where about `expected` bytes are.
+static bool read_stream(FileBytes *out, int fd, const char *path, usize expected, Error *err) {
     u8 *bytes = NULL;
     usize count = 0, capacity = 0;
     for (;;) {
         if (count == capacity) {
-            const usize grown_capacity = capacity ? capacity * 2 : 65536;
+            const usize grown_capacity = capacity ? capacity * 2 : expected + 1;
             u8 *grown = mem_grow(bytes, grown_capacity, grown_capacity);
             if (grown == NULL) {
                 mem_free(bytes);
@@ -37,7 +36,7 @@ static bool read_stream(FileBytes *out, int fd, const char *path, Error *err) {
         }
         count += got > 0 ? (usize)got : 0;
     }
-    *out = (FileBytes){bytes, count, false};
+    *out = (FileBytes){bytes, count};
     return true;
 }
 
@@ -49,23 +48,14 @@ static bool read_open(FileBytes *out, int fd, const char *path, Error *err) {
     if (S_ISDIR(st.st_mode)) {
         return fail(err, NO_INPUT, ERROR_NO_OFFSET, "is a directory");
     }
-    if (!S_ISREG(st.st_mode) || st.st_size == 0) {
-        return read_stream(out, fd, path, err);
-    }
-    errno = ENOMEM;
-    void *at = mem_request_fails()
-                   ? MAP_FAILED
-                   : mmap(NULL, (usize)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (at == MAP_FAILED) {
-        return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "cannot map: %s", strerror(errno));
-    }
-    *out = (FileBytes){at, (usize)st.st_size, true};
-    return true;
+    // Not mapped: a file that shrinks while it is compiled must not end in SIGBUS.
+    const bool has_size = S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < INT64_C(1) << 40;
+    return read_stream(out, fd, path, has_size ? (usize)st.st_size : 65536, err);
 }
 
 bool file_read(FileBytes *out, const char *path, Error *err) {
     if (strcmp(path, "-") == 0) {
-        return read_stream(out, STDIN_FILENO, path, err);
+        return read_stream(out, STDIN_FILENO, path, 65536, err);
     }
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -77,12 +67,7 @@ bool file_read(FileBytes *out, const char *path, Error *err) {
 }
 
 void file_release(FileBytes *file) {
-    if (file->is_mapped) {
-        const int status = munmap((void *)(uintptr_t)file->at, file->count);
-        CHECK(status == 0);
-    } else {
-        mem_free((void *)(uintptr_t)file->at);
-    }
+    mem_free((void *)(uintptr_t)file->at);
     *file = (FileBytes){0};
 }
 

@@ -1,4 +1,4 @@
-// Whole files: read by mapping, written by rename.
+// Whole files: read at once, written by rename.
 #ifndef BASE_OS_FILE_H
 #define BASE_OS_FILE_H
 
@@ -7,12 +7,11 @@
 // Contents of a file or of standard input.
 typedef struct FileBytes {
     const u8 *at;
-    usize count;
-    bool is_mapped; // else on the heap
+    usize count; // on the heap
 } FileBytes;
 
-// Reads `path` ("-": standard input). A regular file is mapped private and read-only; anything
-// else is read to its end. ERR_NO_INPUT names path and reason (a directory is said to be one).
+// Reads `path` ("-": standard input) to its end, so that later changes of the file do not matter.
+// ERR_NO_INPUT names the reason (a directory is said to be one), ERR_NO_MEMORY.
 bool file_read(FileBytes *out, const char *path, Error *err);
 void file_release(FileBytes *file);
 
