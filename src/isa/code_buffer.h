@@ -1,0 +1,153 @@
+// Code under construction: one function's bytes with labels, fixups, out-of-line traps and pooled
+// constants, for any target. The linker places functions with the same range rules.
+//
+// A use of a label is recorded with its kind; the kind's row in the target says how far the field
+// reaches, how it is patched and which veneer carries it further. The buffer keeps the nearest
+// deadline of all open uses and emits an island (traps, constants, veneers) before it passes;
+// emitters promise by code_room an upper bound of what they add next: bytes, and on targets with
+// veneers also veneer_bytes of each use, trap_bytes of each trap, twice the bytes of each constant.
+//
+// Labels, uses and islands are all linear: a use is visited once when its label is bound, and once
+// more per veneer. Running out of memory, and code beyond CODE_MAX_BYTES, jump to `landing`.
+#ifndef ISA_CODE_BUFFER_H
+#define ISA_CODE_BUFFER_H
+
+#include <setjmp.h>
+
+#include "base/check.h"
+#include "base/vec.h"
+#include "base/writer.h"
+
+typedef struct Label {
+    u32 i;
+} Label;
+
+#define LABEL_NONE ((Label){ID_NONE})
+
+// A kind of pc-relative field.
+typedef struct UseKind {
+    const char *name;
+    u32 forward, backward; // reach in bytes from the field, inclusive
+    u32 veneer_bytes;      // 0: there is no veneer, out of range is an error
+    u8 veneer_kind;        // kind of the veneer's own use of the label
+    // Writes the distance into the field at `field`; offsets are of field and target.
+    void (*patch)(u8 *field, u32 field_offset, u32 target_offset);
+    // Writes a veneer of veneer_bytes at `at`, returns the offset of its field from `at`.
+    u32 (*veneer)(u8 *at);
+} UseKind;
+
+enum {
+    CODE_MAX_KINDS = 8,
+    CODE_MAX_ROOM = 64 << 10,           // of one code_room
+    CODE_MAX_BYTES = INT32_MAX - (1 << 20), // of one function
+};
+
+// Facts of a target. Instructions, traps and veneers are whole multiples of its alignment, so is
+// the size of a constant.
+typedef struct CodeTarget {
+    const char *name;
+    const UseKind *kinds;
+    u32 kind_count;
+    u8 jump_kind;         // kind of the unconditional jump
+    u32 jump_bytes;       // its size, and ...
+    u32 (*jump)(u8 *at);  // ... how to write one; returns the offset of its field
+    u32 trap_bytes;
+    void (*trap)(u8 *at); // writes a trapping instruction
+} CodeTarget;
+
+typedef struct LabelState {
+    u32 offset;    // ID_NONE while unbound
+    u32 first_use; // newest open use, ID_NONE: none
+} LabelState;
+
+typedef struct LabelUse {
+    u32 field; // offset of the field
+    u32 next;  // older use of the same label
+    Label label;
+    u8 kind; // 0xFF: closed, that is patched or taken over by a veneer
+} LabelUse;
+
+typedef struct TrapTail {
+    Label label;
+    u32 wasm_offset;
+    u8 kind; // meaning is the user's
+} TrapTail;
+
+typedef struct PooledConst {
+    Label label;
+    u32 bytes; // 4, 8 or 16; also its alignment
+    u8 value[16];
+} PooledConst;
+
+typedef struct CodeBuffer {
+    const CodeTarget *target;
+    Writer *out;   // where the bytes go, behind what is there
+    u64 start;     // of the function in *out
+    jmp_buf *landing;
+    u32 deadline;     // up to here no island is needed; refreshed lazily, too soon at worst
+    u32 island_bytes; // at most, of an island that serves all open uses, traps and constants
+    u32 open_uses;
+    bool out_of_reach; // a field could not reach its label
+    // The last unconditional jump, if nothing was emitted or bound behind it.
+    u32 last_jump_end;
+    Label last_jump_label;
+    // Open uses of a kind, and the index from which on to look for the oldest of them.
+    u32 open_of_kind[CODE_MAX_KINDS];
+    u32 oldest_of_kind[CODE_MAX_KINDS];
+    VEC(LabelState) labels;
+    VEC(LabelUse) uses;
+    VEC(TrapTail) traps;
+    VEC(PooledConst) consts;
+    // Called with each trap as its instruction is written, to record it.
+    void (*on_trap)(void *env, u32 code_offset, u32 wasm_offset, u8 kind);
+    void *env;
+} CodeBuffer;
+
+// `{0}` then code_open for each function; code_close frees the vectors in the end. on_trap and env
+// are the user's to set and stay. `out` is borrowed.
+void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf *landing);
+void code_close(CodeBuffer *code);
+
+// Bytes from the function's start.
+static inline u32 code_offset(const CodeBuffer *code) {
+    return (u32)(code->out->count - code->start);
+}
+
+// Room for `bytes` (at most 64 KiB) more to be written at code_at, with no island inside. Emits an
+// island first if a deadline would pass.
+void code_grow(CodeBuffer *code, u32 bytes);
+static inline void code_room(CodeBuffer *code, u32 bytes) {
+    const usize free_bytes = code->out->capacity - code->out->count;
+    if (UNLIKELY(free_bytes < bytes || code_offset(code) + bytes > code->deadline)) {
+        code_grow(code, bytes);
+    }
+}
+static inline u8 *code_at(const CodeBuffer *code) { return code->out->at + code->out->count; }
+
+Label code_label(CodeBuffer *code);
+static inline bool code_is_bound(const CodeBuffer *code, Label label) {
+    return code->labels.at[label.i].offset != ID_NONE;
+}
+static inline u32 code_label_offset(const CodeBuffer *code, Label label) {
+    return code->labels.at[label.i].offset;
+}
+// Binds a label here; drops a jump to it that has just been written.
+void code_bind(CodeBuffer *code, Label label);
+// The field at `field` (already written, contents ignored) refers to `label`. Fields come in
+// ascending order. O(1).
+void code_use(CodeBuffer *code, u32 field, Label label, u8 kind);
+// Writes an unconditional jump.
+void code_jump(CodeBuffer *code, Label label);
+
+// A label behind the function at which a trap of `kind` will be raised. O(1).
+Label code_trap(CodeBuffer *code, u8 kind, u32 wasm_offset);
+// A label of a constant behind the function (for targets that keep constants there). Aligned to its
+// size from the function's start. A recent equal constant is shared. O(1).
+Label code_const(CodeBuffer *code, const void *value, u32 bytes);
+
+// Writes the traps, constants and last veneers behind the function, whose end must not be reached;
+// every used label must be bound. Returns the function's size. False: a field could not reach its
+// label (only for kinds without veneer, or whose code_room promised too little).
+bool code_finish(CodeBuffer *code, u32 *bytes);
+
+#endif
