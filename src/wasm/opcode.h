@@ -53,7 +53,8 @@ typedef struct OpcodeInfo {
     u8 prefix; // 0, 0xFC or 0xFD
     u32 code;
     ImmKind imm;
-    u8 width; // bytes that a memory access touches (natural alignment), number of lanes for IMM_LANE
+    u8 width; // bytes that a memory access touches (natural alignment); lanes to choose from for
+              // IMM_LANE and IMM_SHUFFLE
     Feature feature;
 } OpcodeInfo;
 

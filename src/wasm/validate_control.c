@@ -1,0 +1,257 @@
+// Validator: blocks, branches and calls (specification 3.3.8).
+#include "types/limits.h"
+#include "wasm/validate_int.h"
+
+// The types of an inline block type, by ValType.
+static const u8 SINGLE[VAL_COUNT] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+static TypeList block_params(const Validator *v, u32 type) {
+    if ((type & BLOCK_INLINE) != 0) {
+        return (TypeList){SINGLE, 0};
+    }
+    const FuncType *func = &v->module->types[type];
+    return (TypeList){type_params(func), func->param_count};
+}
+
+static TypeList block_results(const Validator *v, u32 type) {
+    if ((type & BLOCK_INLINE) != 0) {
+        const u32 value = type & ~BLOCK_INLINE;
+        return (TypeList){&SINGLE[value], value != VAL_NONE};
+    }
+    const FuncType *func = &v->module->types[type];
+    return (TypeList){type_results(func), func->result_count};
+}
+
+static void note_type(Validator *v, u32 type) {
+    const bool is_simd = (type & BLOCK_INLINE) != 0 ? (type & ~BLOCK_INLINE) == VAL_V128
+                                                    : v->type_has_v128[type] != 0;
+    if (UNLIKELY(is_simd)) {
+        note_simd(v, v->op_at);
+    }
+}
+
+// The frame's operands begin at the stack's present top.
+static bool push_frame(Validator *v, u32 type, Opcode op) {
+    const Frame frame = {
+        .height = (u32)(v->sp - v->stack),
+        .type = type,
+        .ordinal = v->next_ordinal++,
+        .op = (u8)OPCODES[op].code,
+    };
+    if (!vec_push(&v->frames, frame)) {
+        return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
+    }
+    v->top = &v->frames.at[v->frames.count - 1];
+    v->base = v->sp;
+    v->max_control = v->frames.count > v->max_control ? (u32)v->frames.count : v->max_control;
+    return true;
+}
+
+bool control_begin(Validator *v) {
+    v->frames.count = 0;
+    v->next_ordinal = 0;
+    v->max_control = 0;
+    v->sp = v->high = v->stack + STACK_PAD;
+    return push_frame(v, v->module->funcs[v->func].type, OP_BLOCK);
+}
+
+static bool begin_block(Validator *v, Opcode op) {
+    u32 type;
+    TRY(imm_block_type(v, &type));
+    note_type(v, type);
+    if (op == OP_IF) {
+        TRY(stack_pop(v, VAL_I32));
+    }
+    const TypeList params = block_params(v, type);
+    TRY(stack_pop_list(v, params));
+    TRY(push_frame(v, type, op));
+    if (op == OP_LOOP) {
+        TRY(facts_loop_begin(v));
+    }
+    return stack_push_list(v, params);
+}
+
+// Pops what the innermost frame must leave behind, and nothing else may be there.
+static bool finish_frame(Validator *v) {
+    TRY(stack_pop_list(v, block_results(v, v->top->type)));
+    if (v->sp != v->base) {
+        return fail_at(v, INVALID, v->op_at,
+                       "type mismatch: %td values remain on the stack at the end of the block",
+                       v->sp - v->base);
+    }
+    return true;
+}
+
+static bool do_else(Validator *v) {
+    if (v->top->op != OPCODES[OP_IF].code) {
+        return fail_at(v, MALFORMED, v->op_at, "unexpected else: no if is open");
+    }
+    TRY(finish_frame(v));
+    v->top->op = (u8)OPCODES[OP_ELSE].code;
+    v->top->ordinal = v->next_ordinal++;
+    v->top->is_dead = false;
+    return stack_push_list(v, block_params(v, v->top->type));
+}
+
+static bool do_end(Validator *v) {
+    TRY(finish_frame(v));
+    const Frame frame = *v->top;
+    const TypeList results = block_results(v, frame.type);
+    if (frame.op == OPCODES[OP_IF].code) {
+        const TypeList params = block_params(v, frame.type);
+        if (params.count != results.count ||
+            (params.count != 0 && memcmp(params.at, results.at, params.count) != 0)) {
+            return fail_at(v, INVALID, v->op_at,
+                           "type mismatch: if without else must leave what it takes");
+        }
+    }
+    if (frame.op == OPCODES[OP_LOOP].code) {
+        TRY(facts_loop_end(v));
+    }
+    v->frames.count--;
+    if (v->frames.count == 0) {
+        v->top = NULL;
+        return true;
+    }
+    v->top = &v->frames.at[v->frames.count - 1];
+    v->base = v->stack + v->top->height;
+    return stack_push_list(v, results);
+}
+
+// Types that a branch to the label takes along.
+static TypeList label_types(const Validator *v, u32 label) {
+    const Frame *frame = &v->frames.at[v->frames.count - 1 - label];
+    return frame->op == OPCODES[OP_LOOP].code ? block_params(v, frame->type)
+                                              : block_results(v, frame->type);
+}
+
+static bool imm_label(Validator *v, TypeList *types) {
+    u32 label;
+    TRY(imm_index(v, (u32)v->frames.count, "label", &label));
+    *types = label_types(v, label);
+    return true;
+}
+
+static bool do_br(Validator *v) {
+    TypeList types;
+    TRY(imm_label(v, &types));
+    TRY(stack_pop_list(v, types));
+    stack_make_dead(v);
+    return true;
+}
+
+static bool do_br_if(Validator *v) {
+    TypeList types;
+    TRY(imm_label(v, &types));
+    TRY(stack_pop(v, VAL_I32));
+    if (types.count == 0) {
+        return true;
+    }
+    // What was unknown has the label's types from here on.
+    TRY(stack_pop_list(v, types));
+    return stack_push_list(v, types);
+}
+
+static bool do_br_table(Validator *v) {
+    const u8 *at = v->at;
+    u32 count;
+    TRY(imm_u32(v, &count));
+    if (count > (usize)(v->end - v->at)) {
+        return fail_at(v, MALFORMED, v->end,
+                       "unexpected end of section or function: br_table of %u labels", count);
+    }
+    if (count > MAX_BR_TABLE) {
+        return fail_at(v, LIMIT, at, "br_table of %u labels, the limit is %d", count, MAX_BR_TABLE);
+    }
+    TRY(stack_pop(v, VAL_I32));
+    TypeList first = {NULL, 0};
+    for (u32 i = 0; i <= count; i++) { // the default last
+        TypeList types;
+        v->op_at = v->at;
+        TRY(imm_label(v, &types));
+        if (i != 0 && types.count != first.count) {
+            return fail_at(v, INVALID, v->op_at,
+                           "type mismatch: labels of %u and %u values in one br_table", first.count,
+                           types.count);
+        }
+        if (i == 0 || types.at != first.at) {
+            TRY(stack_check_list(v, types));
+        }
+        first = i == 0 ? types : first;
+    }
+    stack_make_dead(v);
+    return true;
+}
+
+static bool do_return(Validator *v) {
+    TRY(stack_pop_list(v, (TypeList){type_results(v->type), v->type->result_count}));
+    stack_make_dead(v);
+    return true;
+}
+
+static bool do_unreachable(Validator *v) {
+    stack_make_dead(v);
+    return true;
+}
+
+static bool apply_type(Validator *v, u32 index) {
+    const FuncType *type = &v->module->types[index];
+    note_type(v, index);
+    facts_call(v);
+    v->has_call = true;
+    TRY(stack_pop_list(v, (TypeList){type_params(type), type->param_count}));
+    return stack_push_list(v, (TypeList){type_results(type), type->result_count});
+}
+
+static bool do_call(Validator *v) {
+    const Module *m = v->module;
+    u32 func;
+    TRY(imm_index(v, m->func_count, "function", &func));
+    v->has_foreign_call |= func < m->func_import_count;
+    return apply_type(v, m->funcs[func].type);
+}
+
+static bool do_call_indirect(Validator *v) {
+    const Module *m = v->module;
+    u32 type;
+    u32 table;
+    TRY(imm_index(v, m->type_count, "type", &type));
+    TRY(imm_index(v, m->table_count, "table", &table));
+    if (m->tables[table].elem != VAL_FUNCREF) {
+        return fail_at(v, INVALID, v->op_at, "type mismatch: expected a table of funcref, found %s",
+                       val_name(m->tables[table].elem));
+    }
+    v->has_foreign_call = true;
+    TRY(stack_pop(v, VAL_I32));
+    return apply_type(v, type);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum" // the control instructions only
+bool control_op(Validator *v, Opcode op) {
+    switch (op) {
+    case OP_UNREACHABLE:
+        return do_unreachable(v);
+    case OP_BLOCK:
+    case OP_LOOP:
+    case OP_IF:
+        return begin_block(v, op);
+    case OP_ELSE:
+        return do_else(v);
+    case OP_END:
+        return do_end(v);
+    case OP_BR:
+        return do_br(v);
+    case OP_BR_IF:
+        return do_br_if(v);
+    case OP_BR_TABLE:
+        return do_br_table(v);
+    case OP_RETURN:
+        return do_return(v);
+    case OP_CALL:
+        return do_call(v);
+    default:
+        return do_call_indirect(v);
+    }
+}
+#pragma GCC diagnostic pop

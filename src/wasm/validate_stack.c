@@ -1,0 +1,118 @@
+// Validator: the operand stack, one ValType byte an operand.
+//
+// In dead code (behind an unconditional branch) operands below the frame's base exist in any type
+// and number: popping there succeeds. A popped unknown that is pushed again is VAL_NONE.
+#include "wasm/validate_int.h"
+
+bool stack_ensure(Validator *v, u32 count) {
+    const usize height = (usize)(v->sp - v->stack);
+    if (height + count > MAX_OPERANDS) {
+        return fail_at(v, LIMIT, v->op_at, "more than %d operands on the stack", MAX_OPERANDS);
+    }
+    const usize needed = height + count + (usize)(v->end - v->at) + STACK_PAD;
+    if (LIKELY(needed <= v->stack_room)) {
+        return true;
+    }
+    const usize base = (usize)(v->base - v->stack);
+    const usize high = (usize)(v->high - v->stack);
+    if (!vec_grow((void **)&v->stack, &v->stack_room, height, needed - height, 1)) {
+        return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
+    }
+    v->sp = v->stack + height;
+    v->base = v->stack + base;
+    v->high = v->stack + high;
+    return true;
+}
+
+static void note_height(Validator *v) { v->high = v->sp > v->high ? v->sp : v->high; }
+
+bool stack_push(Validator *v, ValType type) {
+    *v->sp++ = (u8)type;
+    note_height(v);
+    return true;
+}
+
+bool stack_push_list(Validator *v, TypeList types) {
+    if (types.count != 0) {
+        TRY(stack_ensure(v, types.count));
+        memcpy(v->sp, types.at, types.count);
+        v->sp += types.count;
+        note_height(v);
+    }
+    return true;
+}
+
+bool stack_pop_any(Validator *v, ValType *type) {
+    if (UNLIKELY(v->sp == v->base)) {
+        *type = VAL_NONE;
+        return v->top->is_dead ||
+               fail_at(v, INVALID, v->op_at, "type mismatch: expected an operand, found nothing");
+    }
+    *type = (ValType)*--v->sp;
+    return true;
+}
+
+bool stack_pop(Validator *v, ValType type) {
+    if (UNLIKELY(v->sp == v->base)) {
+        return v->top->is_dead || fail_at(v, INVALID, v->op_at,
+                                          "type mismatch: expected %s, found nothing",
+                                          val_name(type));
+    }
+    const ValType found = (ValType)*--v->sp;
+    if (UNLIKELY(found != type && found != VAL_NONE && type != VAL_NONE)) {
+        return fail_at(v, INVALID, v->op_at, "type mismatch: expected %s, found %s", val_name(type),
+                       val_name(found));
+    }
+    return true;
+}
+
+// Says which of the topmost operands differs; there are `count` to compare.
+static bool list_mismatch(Validator *v, TypeList types, u32 count) {
+    for (u32 i = 1; i <= count; i++) {
+        const ValType found = (ValType)v->sp[-(i64)i];
+        const ValType wanted = (ValType)types.at[types.count - i];
+        if (found != wanted && found != VAL_NONE) {
+            return fail_at(v, INVALID, v->op_at, "type mismatch: expected %s, found %s",
+                           val_name(wanted), val_name(found));
+        }
+    }
+    return fail_at(v, INVALID, v->op_at, "type mismatch: expected %s, found nothing",
+                   val_name((ValType)types.at[types.count - 1 - count]));
+}
+
+bool stack_check_list(Validator *v, TypeList types) {
+    const usize there = (usize)(v->sp - v->base);
+    const u32 count = there < types.count ? (u32)there : types.count;
+    if (UNLIKELY(count < types.count && !v->top->is_dead)) {
+        return list_mismatch(v, types, count);
+    }
+    const u8 *found = v->sp - count;
+    const u8 *wanted = types.at + (types.count - count);
+    if (count == 0 || LIKELY(memcmp(found, wanted, count) == 0)) {
+        return true;
+    }
+    u32 bad = 0;
+    for (u32 i = 0; i < count; i++) {
+        bad |= (u32)(found[i] != wanted[i]) & (u32)(found[i] != VAL_NONE);
+    }
+    return bad == 0 || list_mismatch(v, types, count);
+}
+
+bool stack_pop_list(Validator *v, TypeList types) {
+    TRY(stack_check_list(v, types));
+    const usize there = (usize)(v->sp - v->base);
+    v->sp -= there < types.count ? there : types.count;
+    return true;
+}
+
+bool stack_apply(Validator *v, const Shape *shape) {
+    for (u32 i = 0; i < shape->pop_count; i++) {
+        TRY(stack_pop(v, (ValType)(shape->want >> (24 - 8 * i) & 0xFF)));
+    }
+    return shape->result == VAL_NONE || stack_push(v, (ValType)shape->result);
+}
+
+void stack_make_dead(Validator *v) {
+    v->sp = v->base;
+    v->top->is_dead = true;
+}
