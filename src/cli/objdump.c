@@ -1,0 +1,379 @@
+// imago objdump: sections, functions and code of an image. What binutils cannot show stands beside
+// the code: offsets of the WebAssembly file and the instructions that may trap.
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "cli/args.h"
+#include "cli/disasm.h"
+#include "cli/input.h"
+#include "cli/report.h"
+#include "image/image.h"
+
+// A piece of the text that has a name: a function or a stub.
+typedef struct Piece {
+    u32 start, end; // text offsets
+    u32 index;      // function index, or type index of a stub
+    const char *kind; // "function", "entry stub", "exit stub"
+} Piece;
+
+typedef VEC(Piece) PieceVec;
+
+typedef struct Dump {
+    Image image;
+    PieceVec pieces; // by start
+    Disasm *disasm;  // NULL: bytes are shown
+    bool lists_funcs_only;
+    const char *func; // NULL: all
+} Dump;
+
+// ---- Sections ----------------------------------------------------------------------------------
+
+static void print_sections(const Image *image) {
+    Elf64_Ehdr head;
+    if (image->byte_count < sizeof head) {
+        return;
+    }
+    memcpy(&head, image->bytes, sizeof head);
+    u64 table_bytes = (u64)head.e_shnum * sizeof(Elf64_Shdr);
+    if (head.e_shentsize != sizeof(Elf64_Shdr) || head.e_shstrndx >= head.e_shnum ||
+        !range_fits(head.e_shoff, table_bytes, image->byte_count)) {
+        puts("no section table\n");
+        return;
+    }
+    const u8 *table = image->bytes + head.e_shoff;
+    Elf64_Shdr names;
+    memcpy(&names, table + (usize)head.e_shstrndx * sizeof names, sizeof names);
+    if (!range_fits(names.sh_offset, names.sh_size, image->byte_count)) {
+        puts("no section names\n");
+        return;
+    }
+    puts("sections:\n  file offset       bytes  name");
+    for (u32 i = 1; i < head.e_shnum; i++) {
+        Elf64_Shdr section;
+        memcpy(&section, table + (usize)i * sizeof section, sizeof section);
+        const u64 at = section.sh_name < names.sh_size ? section.sh_name : names.sh_size;
+        const char *name = (const char *)image->bytes + names.sh_offset + at;
+        char printable[80];
+        const usize name_bytes = strnlen(name, (usize)(names.sh_size - at));
+        (void)str_printable((Str){name, name_bytes}, printable, sizeof printable);
+        printf("  %11" PRIx64 " %11" PRIu64 "  %s\n", (u64)section.sh_offset,
+               (u64)section.sh_size, printable);
+    }
+    putchar('\n');
+}
+
+// ---- Functions and stubs -----------------------------------------------------------------------
+
+static int by_start(const void *a, const void *b) {
+    const Piece *left = a, *right = b;
+    return (left->start > right->start) - (left->start < right->start);
+}
+
+static bool add_piece(Dump *dump, u32 start, u32 bytes, u32 index, const char *kind) {
+    if (!range_fits(start, bytes, dump->image.text_bytes)) {
+        return true; // not there
+    }
+    return vec_push(&dump->pieces, (Piece){start, start + bytes, index, kind});
+}
+
+// Collects what the text consists of. False: out of memory.
+static bool collect_pieces(Dump *dump) {
+    const Image *image = &dump->image;
+    for (u32 i = image->func_import_count; i < image->func_count; i++) {
+        const ImageFunc func = image_func(image, i);
+        TRY(add_piece(dump, func.text_offset, func.text_bytes, i, "function"));
+    }
+    for (u32 i = 0; i < image->types.count; i++) {
+        const ImageType type = image_type(image, i);
+        if (type.canonical == i) {
+            TRY(add_piece(dump, type.entry_stub, 0, i, "entry stub"));
+            TRY(add_piece(dump, type.exit_stub, 0, i, "exit stub"));
+        }
+    }
+    if (dump->pieces.count != 0) {
+        qsort(dump->pieces.at, dump->pieces.count, sizeof *dump->pieces.at, by_start);
+    }
+    // A stub's length is not recorded: it ends where the next piece starts.
+    for (usize i = 0; i < dump->pieces.count; i++) {
+        Piece *piece = &dump->pieces.at[i];
+        if (piece->end == piece->start) {
+            const bool is_last = i + 1 == dump->pieces.count;
+            piece->end = is_last ? dump->image.text_bytes : dump->pieces.at[i + 1].start;
+        }
+    }
+    return true;
+}
+
+// "name" of a function, or what else there is to call a piece.
+static const char *piece_name(const Dump *dump, const Piece *piece, char *out, usize out_bytes) {
+    const bool is_func = piece->kind[0] == 'f';
+    const Str name = is_func ? image_func_name(&dump->image, piece->index) : STR("");
+    if (name.count != 0) {
+        return str_printable(name, out, out_bytes);
+    }
+    (void)snprintf(out, out_bytes, is_func ? "%s %" PRIu32 : "%s of type %" PRIu32, piece->kind,
+                   piece->index);
+    return out;
+}
+
+static void print_type(const Image *image, u32 type_index) {
+    const FuncType type = image_type(image, type_index).type;
+    putchar('(');
+    for (u32 i = 0; i < type.param_count; i++) {
+        printf("%s%s", i != 0 ? " " : "", val_name((ValType)type_params(&type)[i]));
+    }
+    printf(") -> (");
+    for (u32 i = 0; i < type.result_count; i++) {
+        printf("%s%s", i != 0 ? " " : "", val_name((ValType)type_results(&type)[i]));
+    }
+    putchar(')');
+}
+
+static void print_funcs(const Dump *dump) {
+    const Image *image = &dump->image;
+    printf("functions: %" PRIu32 ", of them imported: %" PRIu32 "\n"
+           "   index    offset     bytes  name, type\n",
+           image->func_count, image->func_import_count);
+    for (u32 i = 0; i < image->func_count; i++) {
+        const ImageFunc func = image_func(image, i);
+        char name[256];
+        (void)str_printable(image_func_name(image, i), name, sizeof name);
+        if (func.text_offset == ID_NONE) {
+            printf("  %6" PRIu32 "    import         -  %s ", i, name);
+        } else {
+            printf("  %6" PRIu32 "  %8" PRIx32 "  %8" PRIu32 "  %s ", i, func.text_offset,
+                   func.text_bytes, name);
+        }
+        print_type(image, func.type);
+        putchar('\n');
+    }
+    putchar('\n');
+}
+
+// ---- Code --------------------------------------------------------------------------------------
+
+// The piece that starts at `start`, or NULL.
+static const Piece *piece_at(const Dump *dump, u64 start) {
+    usize low = 0, high = dump->pieces.count;
+    while (low < high) {
+        const usize middle = low + (high - low) / 2;
+        if (dump->pieces.at[middle].start < start) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const bool found = low < dump->pieces.count && dump->pieces.at[low].start == start;
+    return found ? &dump->pieces.at[low] : NULL;
+}
+
+// What the image records about the instruction: its trap, or the call whose return address follows.
+static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line) {
+    const Image *image = &dump->image;
+    TrapKind trap;
+    u32 wasm_offset = 0;
+    const u32 next = offset + line->bytes;
+    if (image_trap_at(image, offset, &trap)) {
+        printf("  ; trap: %s", trap_name(trap));
+        if (image_wasm_offset_at(image, offset, &wasm_offset)) {
+            printf(", wasm 0x%" PRIx32, wasm_offset);
+        }
+    } else if (line->is_call && !image_trap_at(image, next, &trap) &&
+               image_wasm_offset_at(image, next, &wasm_offset)) {
+        printf("  ; wasm 0x%" PRIx32, wasm_offset);
+    }
+    const Piece *target = line->has_target ? piece_at(dump, line->target) : NULL;
+    if (target != NULL) {
+        char name[128];
+        printf("  ; -> %s", piece_name(dump, target, name, sizeof name));
+    }
+}
+
+static void print_line(const Dump *dump, u32 offset, const DisasmLine *line) {
+    const u8 *code = dump->image.text + offset;
+    printf("%8" PRIx32 ":  ", offset);
+    for (u32 i = 0; i < 10; i++) {
+        if (i < line->bytes) {
+            printf("%02x ", code[i]);
+        } else {
+            printf("   ");
+        }
+    }
+    if (line->mnemonic[0] != 0) {
+        printf(" %-8s %-32s", line->mnemonic, line->operands);
+    }
+    print_notes(dump, offset, line);
+    putchar('\n');
+}
+
+// Without a disassembler: lines of up to eight bytes that end before the next trapping instruction.
+static void next_bytes(const Dump *dump, u32 offset, u32 end, DisasmLine *line) {
+    TrapKind trap;
+    *line = (DisasmLine){.bytes = 1};
+    while (line->bytes < 8 && offset + line->bytes < end &&
+           !image_trap_at(&dump->image, offset + line->bytes, &trap)) {
+        line->bytes++;
+    }
+}
+
+static void print_code(const Dump *dump, const Piece *piece) {
+    char name[256];
+    printf("%08" PRIx32 " <%s>", piece->start, piece_name(dump, piece, name, sizeof name));
+    if (piece->kind[0] == 'f') {
+        printf(" index %" PRIu32 " ", piece->index);
+        print_type(&dump->image, image_func(&dump->image, piece->index).type);
+    }
+    puts(":");
+    DisasmLine line;
+    for (u32 offset = piece->start; offset < piece->end; offset += line.bytes) {
+        if (dump->disasm != NULL) {
+            disasm_at(dump->disasm, dump->image.text + offset, piece->end - offset, offset, &line);
+        } else {
+            next_bytes(dump, offset, piece->end, &line);
+        }
+        print_line(dump, offset, &line);
+    }
+    putchar('\n');
+}
+
+static bool is_wanted(const Dump *dump, const Piece *piece) {
+    if (dump->func == NULL) {
+        return true;
+    }
+    char *end = NULL;
+    const u64 index = strtoull(dump->func, &end, 10);
+    const bool is_index = *end == 0 && index == piece->index;
+    return piece->kind[0] == 'f' &&
+           (is_index || str_equal(image_func_name(&dump->image, piece->index),
+                                  str_of(dump->func)));
+}
+
+// False: --func names no function.
+static bool print_all_code(const Dump *dump) {
+    bool found = dump->func == NULL;
+    for (usize i = 0; i < dump->pieces.count; i++) {
+        if (is_wanted(dump, &dump->pieces.at[i])) {
+            print_code(dump, &dump->pieces.at[i]);
+            found = true;
+        }
+    }
+    return found;
+}
+
+// ---- The command -------------------------------------------------------------------------------
+
+static int unknown_func(const Dump *dump, const char *path) {
+    char nearest[64] = "", printable[64];
+    u32 best = 4;
+    for (u32 i = 0; i < dump->image.func_count; i++) {
+        (void)str_printable(image_func_name(&dump->image, i), printable, sizeof printable);
+        const u32 distance = str_distance(dump->func, printable, best);
+        if (distance < best) {
+            best = distance;
+            memcpy(nearest, printable, sizeof nearest);
+        }
+    }
+    if (nearest[0] != 0) {
+        return cli_error(EXIT_USAGE, "%s: no function '%s', did you mean '%s'?", path, dump->func,
+                         nearest);
+    }
+    return cli_error(EXIT_USAGE, "%s: no function '%s'", path, dump->func);
+}
+
+static int print_image(Dump *dump, const char *path) {
+    const Image *image = &dump->image;
+    if (!collect_pieces(dump)) {
+        return cli_error(error_exit_code(IMAGO_ERROR_NO_MEMORY), "%s: out of memory", path);
+    }
+    if (dump->func == NULL) {
+        printf("%s: image of %" PRIu64 " bytes, text of %" PRIu32 "\n\n", path, image->byte_count,
+               image->text_bytes);
+        print_sections(image);
+        print_funcs(dump);
+    }
+    if (dump->lists_funcs_only) {
+        return 0;
+    }
+    dump->disasm = disasm_open();
+    if (dump->disasm == NULL) {
+        fputs("imago: note: no Capstone library, showing bytes only\n", stderr);
+    }
+    const bool found = print_all_code(dump);
+    disasm_close(dump->disasm);
+    return found ? 0 : unknown_func(dump, path);
+}
+
+static int dump_fd(Dump *dump, const char *path, int fd) {
+    Error err = ERROR_INIT;
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size <= 0) {
+        return cli_error(error_exit_code(IMAGO_ERROR_IMAGE), "%s: an empty file is no image", path);
+    }
+    const usize count = (usize)st.st_size;
+    void *bytes = mmap(NULL, count, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED) {
+        return cli_error(error_exit_code(IMAGO_ERROR_OS), "%s: cannot map: %s", path,
+                         strerror(errno));
+    }
+    const int status = image_parse(&dump->image, bytes, count, &err)
+                           ? print_image(dump, path)
+                           : cli_report(path, &err, NULL);
+    vec_free(&dump->pieces);
+    (void)munmap(bytes, count);
+    return status;
+}
+
+static int dump_file(Dump *dump, const char *path, const ImagoCompileOptions *options) {
+    if (path == NULL) {
+        return cli_usage_error(CMD_OBJDUMP, "no FILE given");
+    }
+    CliImage file;
+    int status = cli_image_open(path, options, &file);
+    if (status == 0) {
+        status = dump_fd(dump, path, file.fd);
+        close(file.fd);
+    }
+    return status;
+}
+
+int cli_objdump(Args *args) {
+    Dump dump = {0};
+    const char *path = NULL;
+    ImagoCompileOptions options = {.size = sizeof options};
+    for (;;) {
+        switch ((int)args_next(args)) {
+        case OPT_FUNCS:
+            dump.lists_funcs_only = true;
+            break;
+        case OPT_FUNC:
+            dump.func = args->value;
+            break;
+        case OPT_COMPILER:
+            options.compiler = args->value;
+            break;
+        case OPT_JOBS:
+            if (!args_count(args, OPT_JOBS, 1024, &options.threads)) {
+                return args->status;
+            }
+            break;
+        case OPT_OPERAND:
+            if (path != NULL) {
+                return cli_usage_error(CMD_OBJDUMP, "one FILE expected, found '%s' too",
+                                       args->value);
+            }
+            path = args->value;
+            break;
+        case OPT_END:
+            return dump_file(&dump, path, &options);
+        default:
+            return args->status;
+        }
+    }
+}
