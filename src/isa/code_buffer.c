@@ -1,10 +1,10 @@
 // See code_buffer.h. How islands stay in time:
 //
-// A use is due at field + forward: its label, or a veneer for it, must stand there or before. An
-// island is written as [jump around it] traps, constants, veneers, and the veneers in order of the
-// kinds' reach. So a use of kind k is safe as long as the code's end + (jump, traps, constants,
-// veneers of all open uses that reach no further than k) <= due. Within a kind the oldest use is due
-// first, because fields come in ascending order; one cursor a kind finds it.
+// A use is due at field + forward: its label must be bound there or before. An island relieves uses in
+// the order of their kinds' reach, each by code_use_room bytes at most: by writing the trap or the
+// constant that it means, or a veneer. So a use of kind k is safe as long as the code's end + (a jump
+// around the island, relief of all open uses that reach no further than k) <= due. Within a kind the
+// oldest use is due first, because fields come in ascending order; one cursor a kind finds it.
 //
 // `deadline` is kept with the size of a full island, which is too soon at worst; when it passes,
 // deadline_refresh computes it by the exact rule, in O(kinds) beside the cursors' steps.
@@ -53,12 +53,6 @@ static void reserve(CodeBuffer *code, usize bytes) {
     }
 }
 
-// What an island needs grows by `bytes`.
-static void need_island_bytes(CodeBuffer *code, u32 bytes) {
-    code->island_bytes += bytes;
-    code->deadline = sub_to_zero(code->deadline, bytes);
-}
-
 Label code_label(CodeBuffer *code) {
     const Label label = {(u32)code->labels.count};
     if (UNLIKELY(!vec_push(&code->labels, (LabelState){ID_NONE, ID_NONE}))) {
@@ -76,6 +70,17 @@ static u32 due_of(const UseKind *kind, u32 field) {
     return add_u32(field, kind->forward, &due) ? due : UINT32_MAX;
 }
 
+// Size of an island that relieves all open uses that reach no further than `kind`.
+static u32 island_bytes_for(const CodeBuffer *code, const UseKind *kind) {
+    u32 bytes = code->island_bytes;
+    for (u32 i = 0; i < code->target->kind_count; i++) {
+        if (code->target->kinds[i].forward > kind->forward) {
+            bytes -= code->open_of_kind[i] * code_use_room(code->target, (u8)i);
+        }
+    }
+    return bytes;
+}
+
 // Records an open use. The label is not bound, or bound too far behind for the kind.
 static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     const UseKind *kind = &code->target->kinds[kind_id];
@@ -88,8 +93,10 @@ static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     state->first_use = id;
     code->open_uses++;
     code->open_of_kind[kind_id]++;
-    need_island_bytes(code, kind->veneer_bytes);
-    const u32 deadline = sub_to_zero(due_of(kind, field), code->island_bytes);
+    const u32 relief = code_use_room(code->target, kind_id);
+    code->island_bytes += relief;
+    code->deadline = sub_to_zero(code->deadline, relief);
+    const u32 deadline = sub_to_zero(due_of(kind, field), island_bytes_for(code, kind));
     if (deadline < code->deadline) {
         code->deadline = deadline;
     }
@@ -98,7 +105,7 @@ static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
 static void use_close(CodeBuffer *code, LabelUse *use) {
     code->open_uses--;
     code->open_of_kind[use->kind]--;
-    code->island_bytes -= code->target->kinds[use->kind].veneer_bytes;
+    code->island_bytes -= code_use_room(code->target, use->kind);
     use->kind = USE_CLOSED;
 }
 
@@ -176,7 +183,6 @@ Label code_trap(CodeBuffer *code, u8 kind, u32 wasm_offset) {
     if (UNLIKELY(!vec_push(&code->traps, (TrapTail){label, wasm_offset, kind}))) {
         give_up(code);
     }
-    need_island_bytes(code, code->target->trap_bytes);
     return label;
 }
 
@@ -185,7 +191,8 @@ Label code_const(CodeBuffer *code, const void *value, u32 bytes) {
     const usize count = code->consts.count;
     for (usize i = count; i > 0 && count - i < CONST_SEARCH; i--) {
         const PooledConst *old = &code->consts.at[i - 1];
-        if (old->bytes == bytes && memcmp(old->value, value, bytes) == 0) {
+        if (old->bytes == bytes && memcmp(old->value, value, bytes) == 0 &&
+            !code_is_bound(code, old->label)) {
             return old->label;
         }
     }
@@ -194,7 +201,6 @@ Label code_const(CodeBuffer *code, const void *value, u32 bytes) {
     if (UNLIKELY(!vec_push(&code->consts, pooled))) {
         give_up(code);
     }
-    need_island_bytes(code, 2 * bytes);
     return pooled.label;
 }
 
@@ -206,18 +212,6 @@ static LabelUse *oldest_use(CodeBuffer *code, u32 kind_id) {
     }
     code->oldest_of_kind[kind_id] = i;
     return i < code->uses.count ? &code->uses.at[i] : NULL;
-}
-
-// Size of an island up to and with the veneers of a kind.
-static u32 island_bytes_for(const CodeBuffer *code, const UseKind *kind) {
-    u32 bytes = code->island_bytes;
-    for (u32 i = 0; i < code->target->kind_count; i++) {
-        const UseKind *other = &code->target->kinds[i];
-        if (other->forward > kind->forward) {
-            bytes -= code->open_of_kind[i] * other->veneer_bytes;
-        }
-    }
-    return bytes;
 }
 
 static void deadline_refresh(CodeBuffer *code) {
@@ -233,41 +227,80 @@ static void deadline_refresh(CodeBuffer *code) {
     }
 }
 
-static void write_traps(CodeBuffer *code) {
-    const CodeTarget *target = code->target;
-    for (usize i = 0; i < code->traps.count; i++) {
-        const TrapTail trap = code->traps.at[i];
-        code_bind(code, trap.label);
-        if (code->on_trap != NULL) {
-            code->on_trap(code->env, code_offset(code), trap.wasm_offset, trap.kind);
-        }
-        reserve(code, target->trap_bytes);
-        target->trap(code_at(code));
-        code->out->count += target->trap_bytes;
+static void write_trap(CodeBuffer *code, TrapTail trap) {
+    reserve(code, code->target->trap_bytes);
+    code_bind(code, trap.label);
+    if (code->on_trap != NULL) {
+        code->on_trap(code->env, code_offset(code), trap.wasm_offset, trap.kind);
     }
-    code->island_bytes -= (u32)code->traps.count * target->trap_bytes;
-    code->traps.count = 0;
+    code->target->trap(code_at(code));
+    code->out->count += code->target->trap_bytes;
 }
 
-static void write_consts(CodeBuffer *code) {
+static void write_const(CodeBuffer *code, const PooledConst *pooled) {
+    const u32 offset = code_offset(code);
+    const u32 padding = (u32)align_up(offset, pooled->bytes) - offset;
+    reserve(code, padding + pooled->bytes);
+    memset(code_at(code), 0, padding);
+    code->out->count += padding;
+    code_bind(code, pooled->label);
+    memcpy(code_at(code), pooled->value, pooled->bytes);
+    code->out->count += pooled->bytes;
+}
+
+// Writes what stands behind the function and is not in an island yet; the most aligned first.
+static void write_tails(CodeBuffer *code) {
+    for (usize i = 0; i < code->traps.count; i++) {
+        if (!code_is_bound(code, code->traps.at[i].label)) {
+            write_trap(code, code->traps.at[i]);
+        }
+    }
     for (u32 bytes = 16; bytes >= 4 && code->consts.count != 0; bytes /= 2) {
         for (usize i = 0; i < code->consts.count; i++) {
             const PooledConst *pooled = &code->consts.at[i];
-            if (pooled->bytes != bytes) {
-                continue;
+            if (pooled->bytes == bytes && !code_is_bound(code, pooled->label)) {
+                write_const(code, pooled);
             }
-            const u32 offset = code_offset(code);
-            const u32 padding = (u32)align_up(offset, bytes) - offset;
-            reserve(code, padding + bytes);
-            memset(code_at(code), 0, padding);
-            code->out->count += padding;
-            code_bind(code, pooled->label);
-            memcpy(code_at(code), pooled->value, bytes);
-            code->out->count += bytes;
-            code->island_bytes -= 2 * bytes;
         }
     }
-    code->consts.count = 0;
+}
+
+// The element for a label in a vector with ascending labels, which it begins with; NULL if there is
+// none.
+static const void *find_tail(const void *at, usize count, usize item_bytes, Label label) {
+    const u8 *low = at;
+    while (count != 0) {
+        const u8 *middle = low + count / 2 * item_bytes;
+        Label found;
+        memcpy(&found, middle, sizeof found);
+        if (found.i == label.i) {
+            return middle;
+        }
+        if (found.i < label.i) {
+            low = middle + item_bytes;
+            count -= count / 2 + 1;
+        } else {
+            count /= 2;
+        }
+    }
+    return NULL;
+}
+
+// If the label is a trap's or a constant's, writes it here. False: it is an ordinary one.
+static bool write_tail_of(CodeBuffer *code, Label label) {
+    const TrapTail *trap =
+        find_tail(code->traps.at, code->traps.count, sizeof *code->traps.at, label);
+    if (trap != NULL) {
+        write_trap(code, *trap);
+        return true;
+    }
+    const PooledConst *pooled =
+        find_tail(code->consts.at, code->consts.count, sizeof *code->consts.at, label);
+    if (pooled != NULL) {
+        write_const(code, pooled);
+        return true;
+    }
+    return false;
 }
 
 // Hands a use over to a veneer at the end of the code.
@@ -287,48 +320,43 @@ static void write_veneer(CodeBuffer *code, u32 id) {
     code_use(code, field, use.label, kind->veneer_kind);
 }
 
-// Veneers for the uses of a kind that come due before `limit`. Uses for which no veneer exists are
-// passed over: whether they reach is seen when their label is bound.
-static void write_veneers(CodeBuffer *code, u32 kind_id, u64 limit) {
-    const UseKind *kind = &code->target->kinds[kind_id];
-    const usize end = code->uses.count; // not the veneers' own
-    for (LabelUse *use = oldest_use(code, kind_id); use != NULL;
-         use = oldest_use(code, kind_id)) {
-        const u32 id = code->oldest_of_kind[kind_id];
-        if (id >= end || due_of(kind, use->field) >= limit) {
-            break;
-        }
-        code->oldest_of_kind[kind_id]++;
-        if (kind->veneer_bytes != 0) {
-            write_veneer(code, id);
-        }
+// Relieves one use. With an ordinary label and no veneer it stays open; whether it reaches is seen
+// when the label is bound.
+static void relieve(CodeBuffer *code, u32 id) {
+    const LabelUse use = code->uses.at[id];
+    const bool is_written = !code_is_bound(code, use.label) && write_tail_of(code, use.label);
+    if (!is_written && code->target->kinds[use.kind].veneer_bytes != 0) {
+        write_veneer(code, id);
     }
 }
 
-// The kind after `previous` (NULL: the first) in order of reach, ties in order of ids; its id, or
-// kind_count if there is none.
-static u32 next_kind(const CodeTarget *target, const UseKind *previous) {
+// The kind of least reach whose oldest use comes due before `bytes` more are written and those that
+// reach no further are relieved, less half its reach: so that islands stand apart, and the veneers'
+// own uses find room in the next one. kind_count: none.
+static u32 due_kind(CodeBuffer *code, u64 bytes) {
+    const CodeTarget *target = code->target;
     u32 best = target->kind_count;
     for (u32 i = 0; i < target->kind_count; i++) {
         const UseKind *kind = &target->kinds[i];
-        const bool is_behind =
-            previous == NULL || kind->forward > previous->forward ||
-            (kind->forward == previous->forward && kind > previous);
-        if (is_behind && (best == target->kind_count ||
-                          kind->forward < target->kinds[best].forward)) {
+        const LabelUse *use = oldest_use(code, i);
+        if (use == NULL ||
+            (best != target->kind_count && target->kinds[best].forward <= kind->forward)) {
+            continue;
+        }
+        const u64 island_end = (u64)code_offset(code) + island_bytes_for(code, kind);
+        if (due_of(kind, use->field) < island_end + bytes + kind->forward / 2) {
             best = i;
         }
     }
     return best;
 }
 
-// Veneers for all uses that come due before `limit` + half their reach, so that islands stand
-// apart. The kinds of least reach go first.
-static void write_due_veneers(CodeBuffer *code, u64 limit) {
-    const CodeTarget *target = code->target;
-    for (u32 i = next_kind(target, NULL); i < target->kind_count;
-         i = next_kind(target, &target->kinds[i])) {
-        write_veneers(code, i, limit + target->kinds[i].forward / 2);
+// Relieves all uses that are due. Looks anew after each, since it moves the end of the code.
+// O(uses relieved * kinds^2).
+static void relieve_due(CodeBuffer *code, u64 bytes) {
+    for (u32 kind_id = due_kind(code, bytes); kind_id < code->target->kind_count;
+         kind_id = due_kind(code, bytes)) {
+        relieve(code, code->oldest_of_kind[kind_id]++);
     }
 }
 
@@ -342,15 +370,18 @@ static void write_island(CodeBuffer *code, u32 bytes) {
         field = code_offset(code) + target->jump(code_at(code));
         code->out->count += target->jump_bytes;
     }
-    write_traps(code);
-    write_consts(code);
-    write_due_veneers(code, (u64)code_offset(code) + code->island_bytes + bytes);
-    if (falls_in) {
-        const u32 end = code_offset(code);
+    const u32 start = code_offset(code);
+    relieve_due(code, bytes);
+    const u32 end = code_offset(code);
+    if (end == start && falls_in) {
+        code->out->count -= target->jump_bytes;
+    } else if (falls_in) {
         code->out_of_reach |= !reaches(jump_kind, field, end);
         jump_kind->patch(byte_at(code, field), field, end);
     }
-    code->last_jump_end = ID_NONE;
+    if (end != start) {
+        code->last_jump_end = ID_NONE;
+    }
     deadline_refresh(code);
 }
 
@@ -368,13 +399,28 @@ void code_grow(CodeBuffer *code, u32 bytes) {
     reserve(code, bytes);
 }
 
-bool code_finish(CodeBuffer *code, u32 *bytes) {
-    write_traps(code);
-    write_consts(code);
-    // What is open now are uses of labels far behind; every round of veneers reaches further.
-    for (u32 i = 0; i < code->target->kind_count && code->open_uses != 0; i++) {
-        write_due_veneers(code, (u64)UINT32_MAX + 1);
+// True if every open use is of a bound label, too far behind for it.
+static bool open_uses_are_bound(const CodeBuffer *code) {
+    for (usize i = 0; i < code->uses.count; i++) {
+        const LabelUse *use = &code->uses.at[i];
+        if (use->kind != USE_CLOSED && !code_is_bound(code, use->label)) {
+            return false;
+        }
     }
+    return true;
+}
+
+bool code_finish(CodeBuffer *code, u32 *bytes) {
+    relieve_due(code, code->traps.count * code->target->trap_bytes +
+                          code->consts.count * CODE_CONST_BYTES);
+    write_tails(code);
     *bytes = code_offset(code);
+    if (code->open_uses != 0) {
+        if (!open_uses_are_bound(code)) {
+            return false;
+        }
+        relieve_due(code, UINT32_MAX); // every veneer reaches further back than what it stands for
+        *bytes = code_offset(code);
+    }
     return code->open_uses == 0 && !code->out_of_reach;
 }

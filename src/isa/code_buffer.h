@@ -3,9 +3,9 @@
 //
 // A use of a label is recorded with its kind; the kind's row in the target says how far the field
 // reaches, how it is patched and which veneer carries it further. The buffer keeps the nearest
-// deadline of all open uses and emits an island (traps, constants, veneers) before it passes;
-// emitters promise by code_room an upper bound of what they add next: bytes, and on targets with
-// veneers also veneer_bytes of each use, trap_bytes of each trap, twice the bytes of each constant.
+// deadline of all open uses and emits an island before it passes: traps and constants that are due,
+// and veneers of labels that are still to come. Emitters promise by code_room an upper bound of what
+// they add next: bytes, and code_use_room of each use (which matters only on targets with veneers).
 //
 // Labels, uses and islands are all linear: a use is visited once when its label is bound, and once
 // more per veneer. Running out of memory, and code beyond CODE_MAX_BYTES, jump to `landing`.
@@ -28,7 +28,7 @@ typedef struct Label {
 typedef struct UseKind {
     const char *name;
     u32 forward, backward; // reach in bytes from the field, inclusive
-    u32 veneer_bytes;      // 0: there is no veneer, out of range is an error
+    u32 veneer_bytes;      // 0: there is no veneer (loads of constants), out of range is an error
     u8 veneer_kind;        // kind of the veneer's own use of the label
     // Writes the distance into the field at `field`; offsets are of field and target.
     void (*patch)(u8 *field, u32 field_offset, u32 target_offset);
@@ -40,6 +40,7 @@ enum {
     CODE_MAX_KINDS = 8,
     CODE_MAX_ROOM = 64 << 10,           // of one code_room
     CODE_MAX_BYTES = INT32_MAX - (1 << 20), // of one function
+    CODE_CONST_BYTES = 32,              // of a constant and its padding
 };
 
 // Facts of a target. Instructions, traps and veneers are whole multiples of its alignment, so is
@@ -85,7 +86,7 @@ typedef struct CodeBuffer {
     u64 start;     // of the function in *out
     jmp_buf *landing;
     u32 deadline;     // up to here no island is needed; refreshed lazily, too soon at worst
-    u32 island_bytes; // at most, of an island that serves all open uses, traps and constants
+    u32 island_bytes; // at most, of an island that serves all open uses
     u32 open_uses;
     bool out_of_reach; // a field could not reach its label
     // The last unconditional jump, if nothing was emitted or bound behind it.
@@ -111,6 +112,15 @@ void code_close(CodeBuffer *code);
 // Bytes from the function's start.
 static inline u32 code_offset(const CodeBuffer *code) {
     return (u32)(code->out->count - code->start);
+}
+
+// What a use of a kind may take in an island.
+static inline u32 code_use_room(const CodeTarget *target, u8 kind) {
+    const u32 veneer_bytes = target->kinds[kind].veneer_bytes;
+    if (veneer_bytes == 0) {
+        return CODE_CONST_BYTES;
+    }
+    return veneer_bytes > target->trap_bytes ? veneer_bytes : target->trap_bytes;
 }
 
 // Room for `bytes` (at most 64 KiB) more to be written at code_at, with no island inside. Emits an
@@ -141,12 +151,13 @@ void code_jump(CodeBuffer *code, Label label);
 
 // A label behind the function at which a trap of `kind` will be raised. O(1).
 Label code_trap(CodeBuffer *code, u8 kind, u32 wasm_offset);
-// A label of a constant behind the function (for targets that keep constants there). Aligned to its
-// size from the function's start. A recent equal constant is shared. O(1).
+// A label of a constant behind the function (for targets that keep constants there), for kinds
+// without veneer only. Aligned to its size from the function's start. A recent equal constant is
+// shared. O(1).
 Label code_const(CodeBuffer *code, const void *value, u32 bytes);
 
-// Writes the traps, constants and last veneers behind the function, whose end must not be reached;
-// every used label must be bound. Returns the function's size. False: a field could not reach its
+// Writes the traps, constants and last veneers behind the function, whose end must not be reached.
+// Every used label must be bound; traps and constants whose label was never used may be left out. Returns the function's size. False: a field could not reach its
 // label (only for kinds without veneer, or whose code_room promised too little).
 bool code_finish(CodeBuffer *code, u32 *bytes);
 
