@@ -26,25 +26,29 @@ typedef struct Image {
     const u8 *text; // first byte of .text
     u32 text_bytes;
     VmShape shape;
-    u32 flags;
+    u32 flags;                         // IMAGE_HAS_NO_ADDRMAP (image/format.h)
+    u64 cpu_features;                  // that the code needs: types/cpu.h
     u32 func_import_count, func_count; // all
-    u32 start_func;                    // ID_NONE: none
-    // Tables and string spans, private to image/.
-    ImageTable types, imports, exports, funcs, funcrefs, tables, memories, globals, elems, elem_items,
-        datas, func_names;
-    const u8 *strings, *type_bytes;
-    u32 string_bytes, type_byte_count;
-    const u8 *traps, *addrmap, *rodata;
-    u64 trap_bytes, addrmap_bytes, rodata_bytes;
-    Str name; // of the module
+    u32 table_import_count, memory_import_count, global_import_count;
+    u32 start_func; // ID_NONE: none
+    Str name;       // of the module
+    // Counts of the tables are public, their bytes private to image/.
+    ImageTable types, type_codes, imports, exports, funcs, funcrefs, tables, memories, globals, elems,
+        elem_items, datas, func_names;
+    const u8 *strings, *traps, *addrmap, *data;
+    u64 string_bytes, trap_bytes, addrmap_bytes, data_bytes;
+    u64 rodata_offset, rodata_bytes; // .rodata: constants and frozen tables
+    u64 snapshot_offset, snapshot_bytes, snapshot_address;
 } Image;
 
 // Finds and checks the parts of an image. `bytes` must stay mapped while *image is used.
 // ERR_IMAGE with one sentence (file offset where it helps) for anything that is not an image of this
-// version for this machine: see reliability rows in tests/hostile. Constant time.
+// version for this kind of machine; whether this machine has image->cpu_features is left to the
+// caller. Constant time; reads the first page of a file that the linker wrote.
 bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
 
-// True if the bytes start as an Imago image (ELF header, our note not yet checked).
+// True if the bytes start as an Imago image (ELF header of a 64-bit shared object, our note not yet
+// checked).
 bool image_has_magic(const void *bytes, usize count);
 
 // ---- Records; i below the count, else a zero record -------------------------------------------
@@ -87,19 +91,24 @@ typedef struct ImageFunc {
     u32 type;
     u32 text_offset, text_bytes; // ID_NONE and 0 for imports
     u32 funcref;                 // slot in the context, ID_NONE if it does not escape or is imported
+    bool has_no_frame;           // never pushes the frame pointer: rbp is the caller's throughout
 } ImageFunc;
-// By function index, imports included.
+// By function index, imports included. Beyond the count, or when the code would not lie in the text:
+// no code, like an import.
 ImageFunc image_func(const Image *image, u32 func);
-// The function of a funcref slot.
+// The function of a funcref slot; ID_NONE beyond the count.
 u32 image_funcref(const Image *image, u32 slot);
+// From the name section, else of its first export, else empty.
 Str image_func_name(const Image *image, u32 func);
 
 typedef struct ImageTableInfo {
     TableType type;
     bool is_frozen;
+    u64 entries_offset; // of a frozen table: its ImageTableEntry records, in the file; else 0
 } ImageTableInfo;
 // Index spaces with imports.
 ImageTableInfo image_table(const Image *image, u32 i);
+// Zero for limits that Limits cannot hold (memory64).
 Limits image_memory(const Image *image, u32 i);
 
 typedef struct ImageGlobal {
@@ -124,7 +133,8 @@ typedef struct ImageData {
     u32 memory;
     ConstExpr offset;
     Str bytes;            // in the mapping
-    bool is_in_snapshot;  // active, and already part of the memory snapshot: nothing to copy
+    bool is_in_snapshot; // active, and already part of the memory snapshot: nothing to copy; where
+                         // segments overlap, `bytes` shows the last one's
 } ImageData;
 ImageData image_data(const Image *image, u32 i);
 
@@ -144,7 +154,9 @@ bool image_snapshot(const Image *image, ImageSnapshot *out);
 u32 image_func_at(const Image *image, u32 text_offset);
 // Trap of the instruction that starts exactly at text_offset.
 bool image_trap_at(const Image *image, u32 text_offset, TrapKind *kind);
-// WebAssembly offset (in the module) recorded for a trapping instruction or a return address.
+// WebAssembly offset (in the module) recorded for a trapping instruction or a call. A call is found
+// by its return address minus 1, its last byte: the return address itself may be the place of
+// another instruction that traps. For the same reason image_func_at wants that offset.
 bool image_wasm_offset_at(const Image *image, u32 text_offset, u32 *wasm_offset);
 
 #endif

@@ -15,7 +15,7 @@
 // target + addend - (address of the field).
 typedef enum FixupTarget {
     FIXUP_FUNC,   // entry of function `index` (index space with imports, defined)
-    FIXUP_RODATA, // the blob's own read-only data
+    FIXUP_RODATA, // byte `index` of the blob's own read-only data
     FIXUP_TABLE,  // entries of frozen table `index` in the image (ImageTableEntry)
     FIXUP_TEXT,   // start of the text
 } FixupTarget;
@@ -68,7 +68,7 @@ typedef struct CodeBlob {
     u64 code_at; // range of CodeOutput.code
     u32 code_bytes;
     u32 align;   // power of two
-    u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata, aligned to 4
+    u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata; stands at a multiple of 16 in the image
     u32 first_fixup, fixup_count;
     u32 first_site, site_count;
     u32 first_unwind, unwind_count;

@@ -13,21 +13,24 @@ typedef struct LinkInput {
     VmShape shape;
     const u32 *funcref_slots; // per function (index space with imports): slot or ID_NONE
     u64 frozen_tables;        // bit per table below 64
-    const CodeBlob *blobs;    // functions by index, then entry stubs, then exit stubs, by type
+    const CodeBlob *blobs;    // defined functions by index, all; then entry stubs, then exit stubs,
+                              // those that are needed, by type
     u32 blob_count;
-    CodeOutput *outputs; // by CodeBlob.worker; code bytes are patched in place
+    CodeOutput *outputs; // by CodeBlob.worker; code is patched and sites are sorted in place
     u32 output_count;
     bool omit_address_map;
-    u32 func_padding; // tests: bytes between functions, 0: none
+    u64 cpu_features; // that the code needs: types/cpu.h
+    u32 func_padding; // tests: bytes between functions, not written (a hole), 0: none
 } LinkInput;
 
 typedef struct LinkStats {
     u64 text_bytes, image_bytes;
 } LinkStats;
 
-// Writes the image to `fd` from offset 0, truncating nothing. The same bytes for the same input,
-// however blobs are spread over outputs.
-// ERR_LIMIT (text or image beyond 2 GiB: "function F: call to G out of range"), ERR_IO, ERR_NO_MEMORY.
+// Writes the image to `fd` from offset 0, truncating nothing: an empty file. The same bytes for the
+// same input, however blobs are spread over outputs. Time and memory O(input); the text is not copied.
+// ERR_LIMIT (text or image beyond 2 GiB: "function F: call to G out of range"), ERR_IO, ERR_NO_MEMORY;
+// ERR_INTERNAL if the input contradicts itself.
 bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err);
 
 #endif

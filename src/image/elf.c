@@ -1,0 +1,220 @@
+// The ELF view of an image. What we accept is narrower than ELF: one file that is mapped as it lies,
+// so that offsets are addresses, nothing is writable, and nobody has to relocate or run anything
+// before it is used. What a tool may have done to an image since (strip, objcopy) stays acceptable.
+#include <elf.h>
+
+#include "image/image_int.h"
+
+typedef struct ElfCheck {
+    const u8 *bytes;
+    u64 count;
+    Elf64_Ehdr header;
+    u64 loaded_end; // of the last PT_LOAD, in pages for the executable one
+    u32 load_count, exec_count;
+    bool has_note;
+    ElfParts *parts;
+    Error *err;
+} ElfCheck;
+
+#define DAMAGED(check, where, ...) fail((check)->err, IMAGE, (where), "damaged image: " __VA_ARGS__)
+
+static bool check_header(ElfCheck *check) {
+    Elf64_Ehdr *header = &check->header;
+    if (check->count < SELFMAG || memcmp(check->bytes, ELFMAG, SELFMAG) != 0) {
+        return fail(check->err, IMAGE, 0, "not an Imago image: no ELF header");
+    }
+    if (check->count < sizeof *header) {
+        return DAMAGED(check, check->count, "the file ends inside the ELF header");
+    }
+    memcpy(header, check->bytes, sizeof *header);
+    if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        header->e_ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT) {
+        return fail(check->err, IMAGE, EI_CLASS,
+                    "not an Imago image: not a 64-bit little-endian ELF file");
+    }
+    if (header->e_type != ET_DYN) {
+        return fail(check->err, IMAGE, offsetof(Elf64_Ehdr, e_type),
+                    "not an Imago image: ELF type %u, expected %u (shared object)", header->e_type,
+                    ET_DYN);
+    }
+    if (header->e_machine != EM_X86_64) {
+        return fail(check->err, IMAGE, offsetof(Elf64_Ehdr, e_machine),
+                    "file is for ELF machine %u, this library runs code for %u (x86-64)",
+                    header->e_machine, EM_X86_64);
+    }
+    return true;
+}
+
+static bool check_load(ElfCheck *check, u32 i, u64 where, const Elf64_Phdr *segment) {
+    if ((segment->p_flags & PF_W) != 0) {
+        return DAMAGED(check, where, "segment %u is writable", i);
+    }
+    if (segment->p_vaddr != segment->p_offset || segment->p_memsz != segment->p_filesz) {
+        return DAMAGED(check, where, "segment %u is not mapped as it lies in the file", i);
+    }
+    if (segment->p_offset < check->loaded_end) {
+        return DAMAGED(check, where, "segment %u overlaps the one before", i);
+    }
+    check->loaded_end = segment->p_offset + segment->p_filesz;
+    check->load_count++;
+    if ((segment->p_flags & PF_X) == 0) {
+        return true;
+    }
+    check->exec_count++;
+    check->loaded_end = align_up(check->loaded_end, IMAGE_PAGE_BYTES);
+    if (segment->p_offset % IMAGE_PAGE_BYTES != 0 || check->loaded_end > check->count) {
+        return DAMAGED(check, where, "executable segment %u shares a page with others", i);
+    }
+    check->parts->exec_offset = segment->p_offset;
+    check->parts->exec_bytes = segment->p_filesz;
+    return true;
+}
+
+// Only what names symbols: anything else would want to be done at load.
+static bool check_dynamic(ElfCheck *check, u64 offset, u64 bytes) {
+    const u64 count = bytes / sizeof(Elf64_Dyn);
+    if (count > IMAGE_MAX_DYNAMIC) {
+        return DAMAGED(check, offset, "dynamic section of %llu entries", (unsigned long long)count);
+    }
+    for (u64 i = 0; i < count; i++) {
+        const u64 where = offset + i * sizeof(Elf64_Dyn);
+        const u64 tag = load_u64(check->bytes + where);
+        switch (tag) {
+        case DT_NULL: return true;
+        case DT_SONAME:
+        case DT_SYMTAB:
+        case DT_STRTAB:
+        case DT_STRSZ:
+        case DT_SYMENT:
+        case DT_HASH:
+        case DT_GNU_HASH: break;
+        case DT_REL:
+        case DT_RELA:
+        case DT_JMPREL:
+        case DT_TEXTREL:
+        case DT_RELR: return DAMAGED(check, where, "it asks for relocation");
+        default:
+            return DAMAGED(check, where, "dynamic tag 0x%llx, which no image has",
+                           (unsigned long long)tag);
+        }
+    }
+    return true;
+}
+
+// Our header has the form of a note and stands behind the notes. It is not one of them, since
+// eu-elflint takes a note of an owner that it does not know for an error.
+static bool check_note(ElfCheck *check, u64 offset) {
+    Elf64_Nhdr note;
+    const u64 name = offset + sizeof note;
+    const u64 contents = name + align_up(sizeof IMAGE_NOTE_NAME, 4);
+    if (!range_fits(offset, contents - offset, check->count)) {
+        return true;
+    }
+    memcpy(&note, check->bytes + offset, sizeof note);
+    if (note.n_namesz != sizeof IMAGE_NOTE_NAME || note.n_type != IMAGE_NOTE_TYPE ||
+        memcmp(check->bytes + name, IMAGE_NOTE_NAME, sizeof IMAGE_NOTE_NAME) != 0) {
+        return true;
+    }
+    if (!range_fits(contents, note.n_descsz, check->count)) {
+        return DAMAGED(check, offset, "the header lies beyond the end of the file");
+    }
+    if (check->has_note) {
+        return DAMAGED(check, offset, "a second header");
+    }
+    check->has_note = true;
+    check->parts->note_offset = contents;
+    check->parts->note_bytes = note.n_descsz;
+    return true;
+}
+
+static bool check_segment(ElfCheck *check, u32 i) {
+    Elf64_Phdr segment;
+    const u64 where = check->header.e_phoff + i * sizeof segment;
+    memcpy(&segment, check->bytes + where, sizeof segment);
+    if (!range_fits(segment.p_offset, segment.p_filesz, check->count)) {
+        return DAMAGED(check, where, "segment %u lies beyond the end of the file", i);
+    }
+    switch (segment.p_type) {
+    case PT_LOAD: return check_load(check, i, where, &segment);
+    case PT_DYNAMIC: return check_dynamic(check, segment.p_offset, segment.p_filesz);
+    case PT_NOTE: return check_note(check, align_up(segment.p_offset + segment.p_filesz, 4));
+    case PT_NULL:
+    case PT_PHDR:
+    case PT_GNU_EH_FRAME:
+    case PT_GNU_PROPERTY: return true;
+    case PT_GNU_STACK:
+        return (segment.p_flags & PF_X) == 0 || DAMAGED(check, where, "it asks for an executable stack");
+    case PT_INTERP: return DAMAGED(check, where, "it names a program interpreter");
+    default:
+        return DAMAGED(check, where, "segment %u has type 0x%x, which no image has", i,
+                       segment.p_type);
+    }
+}
+
+static bool check_segments(ElfCheck *check) {
+    const Elf64_Ehdr *header = &check->header;
+    const u64 where = offsetof(Elf64_Ehdr, e_phoff);
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
+        header->e_phnum > IMAGE_MAX_SEGMENTS) {
+        return DAMAGED(check, where, "%u program headers of %u bytes", header->e_phnum,
+                       header->e_phentsize);
+    }
+    if (!range_fits(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), check->count)) {
+        return DAMAGED(check, where, "the program headers lie beyond the end of the file");
+    }
+    for (u32 i = 0; i < header->e_phnum; i++) {
+        TRY(check_segment(check, i));
+    }
+    if (!check->has_note) {
+        return fail(check->err, IMAGE, ERROR_NO_OFFSET,
+                    "not an Imago image: an ELF file without an Imago header");
+    }
+    if (check->exec_count != 1) {
+        return DAMAGED(check, ERROR_NO_OFFSET, "%u executable segments, expected 1",
+                       check->exec_count);
+    }
+    return true;
+}
+
+static bool check_section(ElfCheck *check, u32 i) {
+    Elf64_Shdr section;
+    const u64 where = check->header.e_shoff + i * sizeof section;
+    memcpy(&section, check->bytes + where, sizeof section);
+    if (section.sh_type == SHT_REL || section.sh_type == SHT_RELA || section.sh_type == SHT_RELR) {
+        return DAMAGED(check, where, "section %u holds relocations", i);
+    }
+    if (section.sh_type != SHT_NULL && section.sh_type != SHT_NOBITS &&
+        !range_fits(section.sh_offset, section.sh_size, check->count)) {
+        return DAMAGED(check, where, "section %u lies beyond the end of the file", i);
+    }
+    return true;
+}
+
+// Section headers are for tools; a file without them is fine.
+static bool check_sections(ElfCheck *check) {
+    const Elf64_Ehdr *header = &check->header;
+    const u64 where = offsetof(Elf64_Ehdr, e_shoff);
+    if (header->e_shoff == 0) {
+        return true;
+    }
+    if (header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shnum == 0 ||
+        header->e_shnum > IMAGE_MAX_SECTIONS) {
+        return DAMAGED(check, where, "%u section headers of %u bytes", header->e_shnum,
+                       header->e_shentsize);
+    }
+    if (!range_fits(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), check->count)) {
+        return DAMAGED(check, where, "the section headers lie beyond the end of the file");
+    }
+    for (u32 i = 0; i < header->e_shnum; i++) {
+        TRY(check_section(check, i));
+    }
+    return true;
+}
+
+bool elf_check(const u8 *bytes, u64 count, ElfParts *out, Error *err) {
+    *out = (ElfParts){0};
+    ElfCheck check = {.bytes = bytes, .count = count, .parts = out, .err = err};
+    TRY(check_header(&check));
+    TRY(check_segments(&check));
+    return check_sections(&check);
+}

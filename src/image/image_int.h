@@ -1,0 +1,44 @@
+// Access to the records of a mapped image, inside image/.
+#ifndef IMAGE_IMAGE_INT_H
+#define IMAGE_IMAGE_INT_H
+
+#include "image/format.h"
+#include "image/image.h"
+
+// What the ELF headers say about a file; ranges lie inside the file.
+typedef struct ElfParts {
+    u64 exec_offset, exec_bytes; // of the executable segment's contents
+    u64 note_offset, note_bytes; // our header
+} ElfParts;
+
+// Checks ELF header, program headers, dynamic section and section headers. ERR_IMAGE.
+bool elf_check(const u8 *bytes, u64 count, ElfParts *out, Error *err);
+
+// Copies record `i` to *out, which has the table's item_bytes. Beyond the count: zeros, and false.
+static inline bool record_load(const ImageTable *table, u32 i, void *out) {
+    if (i >= table->count) {
+        memset(out, 0, table->item_bytes);
+        return false;
+    }
+    memcpy(out, table->at + (usize)i * table->item_bytes, table->item_bytes);
+    return true;
+}
+
+// A span of the string table; empty if it does not lie inside.
+static inline Str string_at(const Image *image, u32 offset, u32 bytes) {
+    if (!range_fits(offset, bytes, image->string_bytes)) {
+        return (Str){"", 0};
+    }
+    return (Str){(const char *)image->strings + offset, bytes};
+}
+
+// A block of a position table: its codes, and the text offset they start from.
+typedef struct PositionBlock {
+    const u8 *at, *end;
+    u32 text_offset;
+} PositionBlock;
+
+// The block that holds text_offset if any does. False: none. O(log blocks); any bytes will do.
+bool position_block_at(const u8 *section, u64 bytes, u32 text_offset, PositionBlock *out);
+
+#endif

@@ -1,0 +1,126 @@
+// The order of a link: place the code, fill the sections, give them their places, resolve what
+// depends on places, write. Every section but .text and .rodata.wasm is built in memory first.
+#include "link/link.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "link/link_int.h"
+
+static u32 *push_none(Linker *linker, u32 count) {
+    u32 *out = PUSH(&linker->arena, u32, count);
+    if (count != 0) {
+        memset(out, 0xFF, count * sizeof *out);
+    }
+    return out;
+}
+
+static void push_arrays(Linker *linker) {
+    const Module *module = linker->module;
+    linker->text_at = PUSH(&linker->arena, u64, linker->input->blob_count);
+    linker->rodata_at = PUSH(&linker->arena, u32, linker->input->blob_count);
+    linker->func_blob = push_none(linker, module->func_count);
+    linker->first_export = push_none(linker, module->func_count);
+    linker->entry_stub_at = push_none(linker, module->type_count);
+    linker->exit_stub_at = push_none(linker, module->type_count);
+    linker->canonical_type = PUSH(&linker->arena, u32, module->type_count);
+    linker->table_at = push_none(linker, module->table_count);
+    linker->data_at = PUSH(&linker->arena, u64, module->data_count);
+    linker->data_in_snapshot = PUSH(&linker->arena, bool, module->data_count);
+}
+
+static void find_exports(Linker *linker) {
+    const Module *module = linker->module;
+    for (u32 i = module->export_count; i-- != 0;) {
+        if (module->exports[i].kind == EXTERN_FUNC) {
+            linker->first_export[module->exports[i].index] = i;
+        }
+    }
+}
+
+static bool sections_are_whole(const Linker *linker) {
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        if (linker->sections[i].failed) {
+            return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
+        }
+    }
+    return true;
+}
+
+static bool fill_sections(Linker *linker) {
+    types_number(linker);
+    strings_begin(linker);
+    find_exports(linker);
+    TRY(place_blobs(linker));
+    TRY(tables_write(linker));
+    place_rodata(linker);
+    TRY(data_plan(linker));
+    module_write(linker);
+    positions_write(linker);
+    symbols_write(linker);
+    unwind_write(linker, align_up(linker->text_bytes, IMAGE_PAGE_BYTES));
+    elf_reserve(linker);
+    return sections_are_whole(linker);
+}
+
+static bool write_file(Linker *linker, OutFile *out) {
+    Writer headers = {0};
+    elf_headers_write(linker, &headers);
+    const bool ok = !headers.failed;
+    out_bytes(out, headers.at, ok ? headers.count : 0);
+    writer_free(&headers);
+    if (!ok) {
+        return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
+    }
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        if (linker->section_index[i] == 0) {
+            continue;
+        }
+        out_fill(out, i == SECTION_EH_FRAME ? TEXT_FILL : 0, linker->section_at[i] - out_at(out));
+        if (i == SECTION_TEXT) {
+            place_write(linker, out);
+        } else if (i == SECTION_DATA) {
+            data_write(linker, out);
+        } else {
+            out_bytes(out, linker->sections[i].at, linker->sections[i].count);
+        }
+        assert(out->failed || out_at(out) == linker->section_at[i] + linker->section_bytes[i]);
+    }
+    return out_finish(out, elf_build_id_at(linker));
+}
+
+static bool link_all(Linker *linker, int fd) {
+    push_arrays(linker);
+    TRY(fill_sections(linker));
+    TRY(elf_layout(linker));
+    TRY(place_resolve(linker));
+    elf_finish(linker);
+    OutFile out;
+    const bool ok = out_open(&out, fd, linker->err) && write_file(linker, &out);
+    out_close(&out);
+    return ok;
+}
+
+// The arena's landing place. Nothing local lives across it.
+static bool link_landing(Linker *linker, int fd) {
+    jmp_buf landing;
+    if (setjmp(landing) != 0) {
+        return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
+    }
+    linker->arena.landing = &landing;
+    return link_all(linker, fd);
+}
+
+bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err) {
+    Linker linker = {.input = input, .module = input->module, .err = err};
+    arena_init(&linker.arena);
+    const bool ok = link_landing(&linker, fd);
+    if (stats != NULL) {
+        *stats = (LinkStats){linker.text_bytes, linker.image_bytes};
+    }
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        writer_free(&linker.sections[i]);
+    }
+    mem_free(linker.snapshot);
+    arena_deinit(&linker.arena);
+    return ok;
+}

@@ -1,0 +1,138 @@
+// State of one link, shared by the section writers. Each writer fills its own part; the order is in
+// link.c.
+#ifndef LINK_LINK_INT_H
+#define LINK_LINK_INT_H
+
+#include <elf.h>
+
+#include "base/arena.h"
+#include "image/format.h"
+#include "link/link.h"
+#include "link/out.h"
+
+typedef enum SectionId {
+#define SECTION(name, text, type, flags, align, entry_bytes) SECTION_##name,
+#include "link/sections.def"
+#undef SECTION
+    SECTION_COUNT
+} SectionId;
+
+enum { SEGMENT_COUNT = 7 };
+
+// int3: what stands between functions, and behind the last one to the end of its page.
+enum { TEXT_FILL = 0xCC };
+
+// Where a string was put; see strings_add.
+typedef struct StringSlot {
+    u32 offset, bytes;
+} StringSlot;
+
+typedef struct Linker {
+    const LinkInput *input;
+    const Module *module;
+    Error *err;
+    Arena arena; // all arrays below
+
+    // Placement. Offsets into sections.
+    u64 *text_at;        // per blob
+    u32 *rodata_at;      // per blob, in .rodata
+    u32 *func_blob;      // per function: its blob, ID_NONE for imports
+    u32 *entry_stub_at;  // per type, ID_NONE: none
+    u32 *exit_stub_at;   // per type, ID_NONE: none
+    u32 *table_at;       // per table: entries in .rodata, ID_NONE: not frozen
+    u32 *canonical_type; // per type
+    u32 *first_export;   // per function: an export of it, ID_NONE: none
+    u64 text_bytes;
+
+    StringSlot *string_slots;
+    u32 string_slot_count; // a power of two
+
+    // Memory snapshot; bytes is 0 if there is none.
+    u64 snapshot_address, snapshot_bytes;
+    u8 *snapshot;
+    u64 snapshot_at;     // offset in .rodata.wasm, set by the layout
+    u64 plain_data_bytes; // of the segments that are not in it
+    u64 *data_at;        // per data segment: offset in .rodata.wasm, or in the snapshot
+    bool *data_in_snapshot;
+
+    StoredHeader header;
+    Writer sections[SECTION_COUNT]; // contents; not of .text and .rodata.wasm
+    u64 section_at[SECTION_COUNT];    // file offset
+    u64 section_bytes[SECTION_COUNT];
+    u32 section_name[SECTION_COUNT];  // in .shstrtab
+    u16 section_index[SECTION_COUNT]; // in the header table; 0: left out
+    u16 section_count;                // with the null section
+    u64 image_bytes;
+} Linker;
+
+// place.c: text offset of every blob, indexes of functions and stubs. ERR_LIMIT, ERR_INTERNAL.
+bool place_blobs(Linker *linker);
+// The blobs' read-only data, behind the frozen tables.
+void place_rodata(Linker *linker);
+// Patches the code of all outputs. After layout.
+bool place_resolve(Linker *linker);
+
+// .text, with what lies between functions.
+void place_write(const Linker *linker, OutFile *out);
+
+// types_w.c: canonical_type.
+void types_number(Linker *linker);
+
+// strings_w.c: the one string table. Equal strings share a place; "" is at 0.
+void strings_begin(Linker *linker);
+u32 strings_add(Linker *linker, Str text);
+// Not looked up, for names that are new for certain.
+u32 strings_append(Linker *linker, Str text);
+
+// tables_w.c: frozen tables, from the start of .rodata. ERR_INTERNAL if one cannot be.
+bool tables_write(Linker *linker);
+
+// data_w.c: what of the data segments goes where in .rodata.wasm.
+bool data_plan(Linker *linker);
+// Size of .rodata.wasm when it starts at file offset `at`; sets snapshot_at.
+u64 data_layout(Linker *linker, u64 at);
+void data_write(const Linker *linker, OutFile *out);
+
+// positions_w.c: .imago.traps and .imago.addrmap.
+void positions_write(Linker *linker);
+
+// module_w.c: .imago.module; fills the header's lists and counts.
+void module_write(Linker *linker);
+
+// unwind_w.c: .eh_frame and .eh_frame_hdr, `text_distance` bytes behind the start of the text.
+void unwind_write(Linker *linker, u64 text_distance);
+
+// symbols_w.c: .symtab, .dynsym, .gnu.hash. Values are text offsets until symbols_relocate.
+void symbols_write(Linker *linker);
+void symbols_relocate(Linker *linker);
+
+// elf_w.c. Notes and .dynamic, without their values; after it, no section changes its size.
+void elf_reserve(Linker *linker);
+// Gives every section its place. ERR_LIMIT.
+bool elf_layout(Linker *linker);
+// Fills in what depends on places.
+void elf_finish(Linker *linker);
+// ELF header, program headers and section headers: the file's first bytes.
+void elf_headers_write(const Linker *linker, Writer *out);
+// File offset of the build-id.
+u64 elf_build_id_at(const Linker *linker);
+
+// Code and records of a blob; records only if it has any.
+static inline CodeOutput *blob_output(const Linker *linker, const CodeBlob *blob) {
+    return &linker->input->outputs[blob->worker];
+}
+static inline u8 *blob_code(const Linker *linker, const CodeBlob *blob) {
+    return blob_output(linker, blob)->code.at + blob->code_at;
+}
+static inline const Fixup *blob_fixups(const Linker *linker, const CodeBlob *blob) {
+    return blob->fixup_count == 0 ? NULL : blob_output(linker, blob)->fixups.at + blob->first_fixup;
+}
+static inline Site *blob_sites(const Linker *linker, const CodeBlob *blob) {
+    return blob->site_count == 0 ? NULL : blob_output(linker, blob)->sites.at + blob->first_site;
+}
+static inline const UnwindRow *blob_unwind(const Linker *linker, const CodeBlob *blob) {
+    return blob->unwind_count == 0 ? NULL
+                                   : blob_output(linker, blob)->unwind.at + blob->first_unwind;
+}
+
+#endif

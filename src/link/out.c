@@ -1,0 +1,96 @@
+#include "link/out.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/os_file.h"
+#include "image/build_id.h"
+
+bool out_open(OutFile *out, int fd, Error *err) {
+    *out = (OutFile){.fd = fd, .chunk_is_hole = true, .err = err};
+    out->chunk = mem_alloc(IMAGE_CHUNK_BYTES);
+    return out->chunk != NULL || fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
+}
+
+void out_close(OutFile *out) {
+    mem_free(out->chunk);
+    vec_free(&out->hashes);
+}
+
+static u64 chunk_hash(OutFile *out) {
+    if (!out->chunk_is_hole || out->fill != IMAGE_CHUNK_BYTES) {
+        return hash_bytes(out->chunk, out->fill, 0);
+    }
+    if (out->hole_hash == 0) {
+        out->hole_hash = hash_bytes(out->chunk, out->fill, 0);
+    }
+    return out->hole_hash;
+}
+
+static void end_chunk(OutFile *out) {
+    if (out->fill == 0 || out->failed) {
+        return;
+    }
+    if (!vec_push(&out->hashes, chunk_hash(out))) {
+        out->failed = true;
+        (void)fail(out->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
+        return;
+    }
+    if (!out->chunk_is_hole) {
+        out->failed = !file_write_at(out->fd, out->chunk_at, out->chunk, out->fill, out->err);
+        memset(out->chunk, 0, out->fill);
+    }
+    out->chunk_at += out->fill;
+    out->fill = 0;
+    out->chunk_is_hole = true;
+}
+
+// Bytes of `count` that still go into the chunk; ends a full one.
+static u32 room_for(OutFile *out, u64 count) {
+    if (out->fill == IMAGE_CHUNK_BYTES) {
+        end_chunk(out);
+    }
+    const u32 room = IMAGE_CHUNK_BYTES - out->fill;
+    return count < room ? (u32)count : room;
+}
+
+void out_bytes(OutFile *out, const void *bytes, usize count) {
+    const u8 *p = bytes;
+    while (count != 0 && !out->failed) {
+        const u32 piece = room_for(out, count);
+        memcpy(out->chunk + out->fill, p, piece);
+        out->chunk_is_hole = false;
+        out->fill += piece;
+        p += piece;
+        count -= piece;
+    }
+}
+
+void out_fill(OutFile *out, u8 value, u64 count) {
+    while (count != 0 && !out->failed) {
+        const u32 piece = room_for(out, count);
+        memset(out->chunk + out->fill, value, piece);
+        out->chunk_is_hole = false;
+        out->fill += piece;
+        count -= piece;
+    }
+}
+
+// The chunk is zero beyond `fill`.
+void out_skip(OutFile *out, u64 count) {
+    while (count != 0 && !out->failed) {
+        const u32 piece = room_for(out, count);
+        out->fill += piece;
+        count -= piece;
+    }
+}
+
+bool out_finish(OutFile *out, u64 build_id_at) {
+    out->chunk_is_hole = false; // the file must reach its end
+    end_chunk(out);
+    if (out->failed) {
+        return false;
+    }
+    u8 id[IMAGE_BUILD_ID_BYTES];
+    build_id_of(out->hashes.at, out->hashes.count, id);
+    return file_write_at(out->fd, build_id_at, id, sizeof id, out->err);
+}
