@@ -1,0 +1,193 @@
+// x86-64, System V. Contracts: arch.h. Facts relied on (docs/abi.md): C keeps rbx rbp r12-r15;
+// guest code keeps rbp and rsp, and r13 r15 as its convention says; rsp is a multiple of 16 before
+// each call.
+//
+// Every frame starts with `push rbp; mov rbp, rsp` and is described by rbp, so that unwinders cross
+// from C to guest code and back by frame pointers alone. Frames that stand between two stacks are
+// marked as signal frames: debuggers then do not insist that the outer frame lies higher.
+
+#include "runtime/arch_offsets.h"
+
+    .intel_syntax noprefix
+    .hidden RUNTIME_BUILTINS
+    .hidden runtime_host_call
+    .text
+    .globl arch_text_start
+    .hidden arch_text_start
+arch_text_start:
+
+    .macro FUNC name
+    .globl \name
+    .hidden \name
+    .type \name, @function
+    .p2align 4
+\name:
+    .endm
+
+// rdi exec, rsi stub, rdx vmctx, rcx code, r8 values
+FUNC arch_enter
+    .cfi_startproc
+    push rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov rbp, rsp
+    .cfi_def_cfa_register rbp
+    push rbx
+    .cfi_offset rbx, -24
+    push r12
+    .cfi_offset r12, -32
+    push r13
+    .cfi_offset r13, -40
+    push r14
+    .cfi_offset r14, -48
+    push r15
+    .cfi_offset r15, -56
+    push rdi
+    push [rdi + ARCH_EXEC_HOST_SP]
+    push [rdi + ARCH_EXEC_EXIT_FP]
+    push [rdi + ARCH_EXEC_WASM_SP]
+    push rdx
+    mov [rdi + ARCH_EXEC_HOST_SP], rsp
+    mov rsp, [rdi + ARCH_EXEC_WASM_SP]
+    mov rax, rsi
+    mov rdi, rdx
+    mov rsi, rcx
+    mov rdx, r8
+    call rax
+    xor eax, eax
+    lea rsp, [rbp - ARCH_ACTIVATION_FP]
+    // Here with status in eax, rsp = host_sp, rbp = &activation->fp.
+    .globl arch_landing
+    .hidden arch_landing
+arch_landing:
+    mov rdi, [rsp + ARCH_ACTIVATION_EXEC]
+    mov rcx, [rsp + ARCH_ACTIVATION_WASM_SP]
+    mov rdx, [rsp + ARCH_ACTIVATION_EXIT_FP]
+    mov rsi, [rsp + ARCH_ACTIVATION_HOST_SP]
+    mov [rdi + ARCH_EXEC_WASM_SP], rcx
+    mov [rdi + ARCH_EXEC_EXIT_FP], rdx
+    mov [rdi + ARCH_EXEC_HOST_SP], rsi
+    mov r15, [rbp - 40]
+    mov r14, [rbp - 32]
+    mov r13, [rbp - 24]
+    mov r12, [rbp - 16]
+    mov rbx, [rbp - 8]
+    mov rsp, rbp
+    pop rbp
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+    .size arch_enter, . - arch_enter
+
+// rdi exec, esi status
+FUNC arch_unwind
+    .cfi_startproc
+    .cfi_undefined rip
+    mov rsp, [rdi + ARCH_EXEC_HOST_SP]
+    lea rbp, [rsp + ARCH_ACTIVATION_FP]
+    mov eax, esi
+    jmp arch_landing
+    .cfi_endproc
+    .size arch_unwind, . - arch_unwind
+
+// eax builtin, r13 context, rsi rdx rcx r8 arguments
+FUNC arch_builtin_entry
+    .cfi_startproc
+    .cfi_signal_frame
+    push rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov rbp, rsp
+    .cfi_def_cfa_register rbp
+    mov r10, [r13 + ARCH_VMCTX_EXEC]
+    mov [r10 + ARCH_EXEC_EXIT_FP], rbp
+    mov [r10 + ARCH_EXEC_WASM_SP], rsp
+    mov rdi, r13
+    mov eax, eax
+    lea r11, [rip + RUNTIME_BUILTINS]
+    mov rsp, [r10 + ARCH_EXEC_HOST_SP]
+    call [r11 + rax * 8]
+    mov rsp, rbp
+    pop rbp
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+    .size arch_builtin_entry, . - arch_builtin_entry
+
+// r13 the host function's context (HostFunc), r14 the caller's; parameters by the convention.
+FUNC arch_host_stub
+    .cfi_startproc
+    .cfi_signal_frame
+    push rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov rbp, rsp
+    .cfi_def_cfa_register rbp
+    sub rsp, ARCH_SPILL_BYTES
+    mov [rsp], rdi
+    mov [rsp + 8], rsi
+    mov [rsp + 16], rdx
+    mov [rsp + 24], rcx
+    mov [rsp + 32], r8
+    mov [rsp + 40], r9
+    movups [rsp + ARCH_SPILL_FLOATS], xmm0
+    movups [rsp + ARCH_SPILL_FLOATS + 16], xmm1
+    movups [rsp + ARCH_SPILL_FLOATS + 32], xmm2
+    movups [rsp + ARCH_SPILL_FLOATS + 48], xmm3
+    movups [rsp + ARCH_SPILL_FLOATS + 64], xmm4
+    movups [rsp + ARCH_SPILL_FLOATS + 80], xmm5
+    movups [rsp + ARCH_SPILL_FLOATS + 96], xmm6
+    movups [rsp + ARCH_SPILL_FLOATS + 112], xmm7
+    mov rcx, rsp
+    mov eax, [r13 + ARCH_HOST_VALUES_BYTES]
+    sub rsp, rax
+    // C writes there: the guest stack must be there, or the trap must happen here.
+    mov qword ptr [rsp], 0
+    mov r10, [r14 + ARCH_VMCTX_EXEC]
+    mov [r10 + ARCH_EXEC_EXIT_FP], rbp
+    mov [r10 + ARCH_EXEC_WASM_SP], rsp
+    mov rdi, r13
+    mov rsi, r14
+    mov rdx, rsp
+    lea r8, [rbp + 16]
+    mov rsp, [r10 + ARCH_EXEC_HOST_SP]
+    call runtime_host_call
+    lea rsp, [rbp - ARCH_SPILL_BYTES]
+    test eax, eax
+    jnz .Lraise
+    mov rax, [rsp]
+    mov rdx, [rsp + 8]
+    mov rcx, [rsp + 16]
+    mov r8, [rsp + 24]
+    movups xmm0, [rsp + ARCH_SPILL_FLOATS]
+    movups xmm1, [rsp + ARCH_SPILL_FLOATS + 16]
+    movups xmm2, [rsp + ARCH_SPILL_FLOATS + 32]
+    movups xmm3, [rsp + ARCH_SPILL_FLOATS + 48]
+    mov r9d, [r13 + ARCH_HOST_POP_BYTES]
+    .cfi_remember_state
+    mov rsp, rbp
+    pop rbp
+    .cfi_def_cfa rsp, 8
+    test r9d, r9d
+    jnz .Lpop
+    ret
+.Lpop:
+    pop r11
+    .cfi_def_cfa_offset 0
+    .cfi_register rip, r11
+    add rsp, r9
+    jmp r11
+.Lraise:
+    .cfi_restore_state
+    mov r13, r14
+    mov eax, ARCH_BUILTIN_RAISE
+    call [r13 + ARCH_VMCTX_BUILTIN_ENTRY]
+    ud2
+    .cfi_endproc
+    .size arch_host_stub, . - arch_host_stub
+
+    .globl arch_text_end
+    .hidden arch_text_end
+arch_text_end:
+
+    .section .note.GNU-stack, "", @progbits

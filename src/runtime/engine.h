@@ -1,0 +1,34 @@
+// Process-wide state behind ImagoEngine: signal handlers (signals.h) and the ids of function types
+// that are too large for a signature id by value.
+#ifndef RUNTIME_ENGINE_H
+#define RUNTIME_ENGINE_H
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/vec.h"
+#include "imago/imago.h"
+#include "types/valtype.h"
+
+// A function type of this engine; its id is SIG_LARGE | its index in ImagoEngine.sigs.
+typedef struct EngineSig {
+    u64 hash;
+    FuncType type; // types owned
+} EngineSig;
+
+struct ImagoEngine {
+    u64 cpu_features; // of this machine
+    pthread_mutex_t lock; // of all below
+    VEC(EngineSig) sigs;
+    u32 *slots; // hash table: index + 1, 0 is free; a power of two
+    u32 slot_count;
+    struct ImagoEngine *next; // all engines, for fork
+};
+
+// Signature id of any function type: by value if it is small, else the engine's id of it, made on
+// first use and kept as long as the engine. Thread-safe; O(1).
+//   engine  not const: the table grows
+// ERR_NO_MEMORY.
+bool runtime_engine_sig(ImagoEngine *engine, const FuncType *type, u32 *sig, Error *err);
+
+#endif

@@ -1,0 +1,170 @@
+// open, fstat, mmap, mprotect, close; one allocation. An image with a memory snapshot keeps the file
+// open instead: each instance maps the snapshot copy-on-write, and a private mapping can be had from
+// a descriptor only.
+#define _GNU_SOURCE
+#include "runtime/image_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/os_file.h"
+#include "runtime/engine.h"
+#include "types/cpu.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+static bool file_bytes(int fd, u64 *bytes, Error *err) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return fail(err, NO_INPUT, ERROR_NO_OFFSET, "cannot read: %s", strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return fail(err, NO_INPUT, ERROR_NO_OFFSET, "is a directory");
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return fail(err, NO_INPUT, ERROR_NO_OFFSET, "is not a regular file");
+    }
+    if (st.st_size <= 0) {
+        return fail(err, IMAGE, ERROR_NO_OFFSET, "the file is empty");
+    }
+    *bytes = (u64)st.st_size;
+    return true;
+}
+
+static bool check_cpu(const ImagoImage *image, Error *err) {
+    const u64 missing = image->view.cpu_features & ~image->engine->cpu_features;
+    if (missing != 0) {
+        return fail(err, OS, ERROR_NO_OFFSET, "the image needs %s, which this processor lacks",
+                    cpu_feature_name(missing));
+    }
+    return true;
+}
+
+static bool make_executable(const ImagoImage *image, u8 *map, Error *err) {
+    const Image *view = &image->view;
+    CHECK(range_fits(view->exec_offset, view->exec_bytes,
+                     align_up(view->byte_count, 4096)));
+    if (view->exec_bytes == 0) {
+        return true;
+    }
+    if (mprotect(map + view->exec_offset, view->exec_bytes, PROT_READ | PROT_EXEC) == 0) {
+        return true;
+    }
+    if (errno == EACCES || errno == EPERM) {
+        return fail(err, OS, ERROR_NO_OFFSET,
+                    "the system does not let code run from this file (is it on a file system "
+                    "mounted noexec?): %s",
+                    strerror(errno));
+    }
+    return fail(err, OS, ERROR_NO_OFFSET, "cannot make code executable: %s", strerror(errno));
+}
+
+static bool map_file(ImagoImage *image, int fd, Error *err) {
+    u64 bytes = 0;
+    TRY(file_bytes(fd, &bytes, err));
+    errno = ENOMEM;
+    u8 *map = mem_request_fails() ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED) {
+        return fail(err, OS, ERROR_NO_OFFSET, "cannot map the file: %s", strerror(errno));
+    }
+    if (!image_parse(&image->view, map, bytes, err) || !check_cpu(image, err) ||
+        !make_executable(image, map, err)) {
+        const int status = munmap(map, bytes);
+        CHECK(status == 0);
+        return false;
+    }
+    return true;
+}
+
+// Maps fd, and either closes it or keeps it.
+static ImagoImage *open_fd_take(ImagoEngine *engine, int fd, Error *err) {
+    ImagoImage *image = mem_alloc(sizeof *image);
+    if (image == NULL) {
+        close(fd);
+        error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
+        return NULL;
+    }
+    image->engine = engine;
+    image->fd = -1;
+    if (!map_file(image, fd, err)) {
+        close(fd);
+        mem_free(image);
+        return NULL;
+    }
+    if (image->view.snapshot_bytes != 0) {
+        image->fd = fd;
+    } else {
+        close(fd);
+    }
+    return image;
+}
+
+ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error) {
+    // Not blocking: a FIFO without a writer is reported, not waited for.
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        error_set(error, IMAGO_ERROR_NO_INPUT, ERROR_NO_OFFSET, "cannot open: %s",
+                  strerror(errno));
+        return NULL;
+    }
+    return open_fd_take(engine, fd, error);
+}
+
+ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error) {
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (own < 0) {
+        error_set(error, errno == EBADF ? IMAGO_ERROR_NO_INPUT : IMAGO_ERROR_OS, ERROR_NO_OFFSET,
+                  "cannot use the file descriptor: %s", strerror(errno));
+        return NULL;
+    }
+    return open_fd_take(engine, own, error);
+}
+
+// Where the system forbids executable memfds, one that can never be execve'd is still allowed;
+// older kernels do not know the flag.
+static int make_memfd(void) {
+    int fd = memfd_create("imago-image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL) {
+        fd = memfd_create("imago-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    return fd;
+}
+
+ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,
+                                   ImagoError *error) {
+    const int fd = make_memfd();
+    if (fd < 0) {
+        error_set(error, IMAGO_ERROR_OS, ERROR_NO_OFFSET, "cannot make an anonymous file: %s",
+                  strerror(errno));
+        return NULL;
+    }
+    if (!file_write_at(fd, 0, bytes, count, error) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
+        error_set(error, IMAGO_ERROR_OS, ERROR_NO_OFFSET, "cannot seal the anonymous file: %s",
+                  strerror(errno));
+        close(fd);
+        return NULL;
+    }
+    return open_fd_take(engine, fd, error);
+}
+
+void imago_image_delete(ImagoImage *image) {
+    if (image == NULL) {
+        return;
+    }
+    const int status = munmap((void *)(uintptr_t)image->view.bytes, image->view.byte_count);
+    CHECK(status == 0);
+    if (image->fd >= 0) {
+        close(image->fd);
+    }
+    mem_free(image);
+}
+
+bool imago_is_image(const void *bytes, size_t count) { return image_has_magic(bytes, count); }

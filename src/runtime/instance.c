@@ -1,0 +1,172 @@
+#include "runtime/instance.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "runtime/arch.h"
+#include "runtime/value.h"
+
+_Static_assert(offsetof(ImagoMemory, vm) == 0 && offsetof(ImagoTable, vm) == 0,
+               "contexts hold the address of either");
+
+// Offsets of the parts in the allocation.
+typedef struct Layout {
+    u64 globals, vmctx, datas, elems, bytes;
+} Layout;
+
+static Layout layout_of(const Image *view) {
+    Layout layout;
+    layout.globals = align_up(sizeof(ImagoInstance), 16);
+    layout.vmctx =
+        align_up(layout.globals + (u64)view->globals.count * sizeof(ImagoGlobal), 64);
+    layout.datas = layout.vmctx + vmctx_bytes(&view->shape);
+    layout.elems = layout.datas + (view->datas.count + 7ull) / 8;
+    layout.bytes = layout.elems + (view->elems.count + 7ull) / 8;
+    return layout;
+}
+
+ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image, Error *err) {
+    const Layout layout = layout_of(&image->view);
+    u8 *block = mem_alloc(layout.bytes);
+    if (block == NULL) {
+        error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory for an instance");
+        return NULL;
+    }
+    ImagoInstance *instance = (ImagoInstance *)(void *)block;
+    *instance = (ImagoInstance){
+        .store = store,
+        .image = image,
+        .globals = (ImagoGlobal *)(void *)(block + layout.globals),
+        .vmctx = block + layout.vmctx,
+        .dropped_datas = block + layout.datas,
+        .dropped_elems = block + layout.elems,
+    };
+    vmctx_set(instance->vmctx, VMCTX_EXEC, &store->exec);
+    vmctx_set(instance->vmctx, VMCTX_BUILTIN_ENTRY, (const void *)(uintptr_t)arch_builtin_entry);
+    vmctx_set(instance->vmctx, VMCTX_INSTANCE, instance);
+    return instance;
+}
+
+void runtime_instance_close(ImagoInstance *instance) {
+    const Image *view = &instance->image->view;
+    for (u32 i = view->table_import_count; i < view->shape.table_count; i++) {
+        runtime_table_close(instance_table(instance, i));
+    }
+    if (view->memory_import_count == 0) {
+        runtime_memory_close(instance_memory(instance));
+    }
+    mem_free(instance);
+}
+
+void runtime_instance_adopt(ImagoInstance *instance) {
+    ImagoStore *store = instance->store;
+    const Image *view = &instance->image->view;
+    for (u32 i = view->table_import_count; i < view->shape.table_count; i++) {
+        ImagoTable *table = instance_table(instance, i);
+        if (table != NULL) {
+            runtime_table_adopt(table);
+        }
+    }
+    if (view->memory_import_count == 0 && instance_memory(instance) != NULL) {
+        runtime_memory_adopt(instance_memory(instance));
+    }
+    runtime_store_add_image(store, instance->image);
+    instance->next = store->instances;
+    store->instances = instance;
+}
+
+// ---- Items --------------------------------------------------------------------------------------
+
+VmFuncRef *runtime_instance_func(const ImagoInstance *instance, u32 func) {
+    const Image *view = &instance->image->view;
+    if (func < view->func_import_count) {
+        return instance_import(instance, func)->ref;
+    }
+    const u32 slot = image_func(view, func).funcref;
+    return func < view->func_count && slot < view->shape.funcref_count
+               ? instance_funcref(instance, slot)
+               : NULL;
+}
+
+bool runtime_instance_item(ImagoInstance *instance, ExternKind kind, u32 index, ImagoExtern *item) {
+    const Image *view = &instance->image->view;
+    *item = (ImagoExtern){.kind = (ImagoExternKind)kind};
+    switch (kind) {
+    case EXTERN_FUNC:
+        item->of.func = (ImagoFunc *)runtime_instance_func(instance, index);
+        break;
+    case EXTERN_TABLE:
+        item->of.table = index < view->shape.table_count ? instance_table(instance, index) : NULL;
+        break;
+    case EXTERN_MEMORY:
+        item->of.memory = index == 0 ? instance_memory(instance) : NULL;
+        break;
+    case EXTERN_GLOBAL:
+        item->of.global =
+            index < view->globals.count ? &instance->globals[index] : NULL;
+        break;
+    default: break;
+    }
+    return item->of.func != NULL;
+}
+
+bool imago_instance_export(ImagoInstance *instance, const char *name, size_t name_bytes,
+                           ImagoExtern *item) {
+    ImageExport export;
+    return image_export_find(&instance->image->view, (Str){name, name_bytes}, &export) &&
+           runtime_instance_item(instance, export.kind, export.index, item);
+}
+
+const ImagoImage *imago_instance_image(const ImagoInstance *instance) { return instance->image; }
+
+ImagoValue runtime_instance_const(const ImagoInstance *instance, const ConstExpr *expr) {
+    ImagoValue value = {.bits = {0, 0}};
+    switch (expr->kind) {
+    case CONST_VALUE:
+        value.bits[0] = expr->low;
+        value.bits[1] = expr->high;
+        break;
+    case CONST_GLOBAL:
+        if (expr->index < instance->image->view.globals.count &&
+            instance->globals[expr->index].value != NULL) {
+            value = imago_global_get(&instance->globals[expr->index]);
+        }
+        break;
+    case CONST_REF_FUNC:
+        value.func = (ImagoFunc *)runtime_instance_func(instance, expr->index);
+        break;
+    case CONST_REF_NULL:
+    default: break;
+    }
+    return value;
+}
+
+// ---- Segments -----------------------------------------------------------------------------------
+
+bool runtime_instance_init_memory(ImagoInstance *instance, u32 segment, u64 to, u64 from,
+                                  u64 count) {
+    const ImagoMemory *memory = instance_memory(instance);
+    const Str bytes = image_data(&instance->image->view, segment).bytes;
+    if (memory == NULL || !range_fits(from, count, bytes.count) ||
+        !range_fits(to, count, memory->vm.bytes)) {
+        return false;
+    }
+    if (count != 0) {
+        memcpy(memory->vm.base + to, bytes.at + from, count);
+    }
+    return true;
+}
+
+bool runtime_instance_init_table(ImagoInstance *instance, u32 segment, ImagoTable *table, u64 to,
+                                 u64 from, u64 count) {
+    const Image *view = &instance->image->view;
+    const ImageElem elem = image_elem(view, segment);
+    if (table == NULL || !range_fits(from, count, elem.count) ||
+        !range_fits(to, count, table->vm.count)) {
+        return false;
+    }
+    for (u64 i = 0; i < count; i++) {
+        const ConstExpr item = image_elem_item(view, elem.first_item + (u32)(from + i));
+        table->vm.entries[to + i] = runtime_instance_const(instance, &item).externref;
+    }
+    return true;
+}

@@ -1,0 +1,205 @@
+// Instantiation (WebAssembly 2.0, 4.5.4): everything that can fail happens to an instance that
+// nobody sees; then the store adopts it; then segments and the start function run, whose traps leave
+// it in place with the effects that it had on others.
+//
+// A table of functions costs nothing here if it is frozen (part of the image); a memory costs one
+// mapping if the image has a snapshot of it.
+#include "base/alloc.h"
+#include "runtime/call.h"
+#include "runtime/imports.h"
+#include "runtime/instance.h"
+#include "types/limits.h"
+
+// The counts that sizes of the context and loops below rely on.
+static bool check_shape(const Image *view, Error *err) {
+    const VmShape *shape = &view->shape;
+    if (shape->func_import_count != view->func_import_count ||
+        view->func_import_count > view->func_count || shape->table_count != view->tables.count ||
+        view->table_import_count > shape->table_count ||
+        shape->global_count != view->globals.count ||
+        view->global_import_count > shape->global_count ||
+        shape->funcref_count != view->funcrefs.count || shape->type_count > view->types.count ||
+        view->memory_import_count > view->memories.count || view->memories.count > MAX_MEMORIES ||
+        vmctx_bytes(shape) > INT32_MAX) {
+        return fail(err, IMAGE, ERROR_NO_OFFSET, "counts of the image contradict each other");
+    }
+    return true;
+}
+
+// ---- Before the store owns it -------------------------------------------------------------------
+
+static bool make_tables(ImagoInstance *instance, Error *err) {
+    const Image *view = &instance->image->view;
+    for (u32 i = view->table_import_count; i < view->shape.table_count; i++) {
+        const ImageTableInfo info = image_table(view, i);
+        if (info.is_frozen) {
+            continue;
+        }
+        ImagoTable *table = runtime_table_open(instance->store, &info.type, err);
+        if (table == NULL) {
+            return false;
+        }
+        vmctx_set(instance->vmctx, (u32)vmctx_table_at(&view->shape, i), table);
+    }
+    return true;
+}
+
+static bool make_memory(ImagoInstance *instance, Error *err) {
+    const Image *view = &instance->image->view;
+    if (view->memories.count == 0 || view->memory_import_count != 0) {
+        return true;
+    }
+    const Limits limits = image_memory(view, 0);
+    ImagoMemory *memory = runtime_memory_open(instance->store, &limits, err);
+    if (memory == NULL) {
+        return false;
+    }
+    vmctx_set(instance->vmctx, VMCTX_MEMORY0, memory);
+    vmctx_set(instance->vmctx, VMCTX_HEAP_BASE, memory->vm.base);
+    ImageSnapshot snapshot;
+    return !image_snapshot(view, &snapshot) ||
+           runtime_memory_load(memory, instance->image, &snapshot, err);
+}
+
+// Signature id of a type of the image.
+static bool sig_of(const ImagoInstance *instance, u32 type, u32 *sig, Error *err) {
+    const ImageType info = image_type(&instance->image->view, type);
+    *sig = info.sig;
+    return info.sig != SIG_LARGE ||
+           runtime_engine_sig(instance->store->engine, &info.type, sig, err);
+}
+
+static bool fill_types(ImagoInstance *instance, Error *err) {
+    const VmShape *shape = &instance->image->view.shape;
+    for (u32 i = 0; i < shape->type_count; i++) {
+        u32 sig = 0;
+        TRY(sig_of(instance, i, &sig, err));
+        store_u32(instance->vmctx + vmctx_type_at(shape, i), sig);
+    }
+    return true;
+}
+
+static bool fill_funcrefs(ImagoInstance *instance, Error *err) {
+    const Image *view = &instance->image->view;
+    const u8 *types = instance->vmctx + vmctx_type_at(&view->shape, 0);
+    for (u32 slot = 0; slot < view->shape.funcref_count; slot++) {
+        const u32 index = image_funcref(view, slot);
+        const ImageFunc func = image_func(view, index);
+        if (func.text_offset >= view->text_bytes || func.type >= view->types.count ||
+            func.funcref != slot) {
+            return fail(err, IMAGE, ERROR_NO_OFFSET, "function %u of the image is damaged", index);
+        }
+        u32 sig = 0;
+        if (func.type < view->shape.type_count) {
+            sig = load_u32(types + 4ull * func.type);
+        } else {
+            TRY(sig_of(instance, func.type, &sig, err));
+        }
+        *instance_funcref(instance, slot) = (VmFuncRef){
+            .code = (void *)(uintptr_t)(view->text + func.text_offset),
+            .vmctx = instance->vmctx,
+            .sig = sig,
+            .type_index = func.type,
+            .func_index = index,
+        };
+    }
+    return true;
+}
+
+static void init_globals(ImagoInstance *instance) {
+    const Image *view = &instance->image->view;
+    for (u32 i = view->global_import_count; i < view->shape.global_count; i++) {
+        const ImageGlobal global = image_global(view, i);
+        u8 *slot = instance->vmctx + vmctx_global_at(&view->shape, i);
+        const ImagoValue value = runtime_instance_const(instance, &global.init);
+        memcpy(slot, &value, sizeof value);
+        instance->globals[i] = (ImagoGlobal){slot, instance->store, global.type};
+    }
+}
+
+static bool build(ImagoInstance *instance, const ImagoLinker *linker, Error *err) {
+    TRY(runtime_imports_resolve(instance, linker, err));
+    TRY(make_tables(instance, err));
+    TRY(make_memory(instance, err));
+    TRY(fill_types(instance, err));
+    TRY(fill_funcrefs(instance, err));
+    init_globals(instance);
+    return runtime_store_reserve_image(instance->store, err);
+}
+
+// ---- Afterwards ---------------------------------------------------------------------------------
+
+static bool run_elems(ImagoInstance *instance) {
+    const Image *view = &instance->image->view;
+    for (u32 i = 0; i < view->elems.count; i++) {
+        const ImageElem elem = image_elem(view, i);
+        if (elem.mode != SEGMENT_ACTIVE || elem.is_in_frozen_table) {
+            continue;
+        }
+        ImagoTable *table =
+            elem.table < view->shape.table_count ? instance_table(instance, elem.table) : NULL;
+        const u64 offset = (u32)runtime_instance_const(instance, &elem.offset).i32;
+        if (!runtime_instance_init_table(instance, i, table, offset, 0, elem.count)) {
+            runtime_trap_set(instance->store, TRAP_TABLE_OUT_OF_BOUNDS);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool run_datas(ImagoInstance *instance) {
+    const Image *view = &instance->image->view;
+    for (u32 i = 0; i < view->datas.count; i++) {
+        const ImageData data = image_data(view, i);
+        if (data.mode != SEGMENT_ACTIVE || data.is_in_snapshot) {
+            continue;
+        }
+        const u64 offset = (u32)runtime_instance_const(instance, &data.offset).i32;
+        if (!runtime_instance_init_memory(instance, i, offset, 0, data.bytes.count)) {
+            runtime_trap_set(instance->store, TRAP_MEMORY_OUT_OF_BOUNDS);
+            return false;
+        }
+    }
+    return true;
+}
+
+static ImagoStatus start(ImagoInstance *instance, Error *err) {
+    const u32 func = instance->image->view.start_func;
+    if (func == ID_NONE) {
+        return IMAGO_OK;
+    }
+    const VmFuncRef *ref = runtime_instance_func(instance, func);
+    if (ref == NULL) {
+        error_set(err, IMAGO_ERROR_IMAGE, ERROR_NO_OFFSET, "the start function has no reference");
+        return IMAGO_FAIL;
+    }
+    ImagoValue unused = {.bits = {0, 0}};
+    return runtime_call(instance->store, ref, &unused, err);
+}
+
+ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *image,
+                                     ImagoInstance **instance, ImagoError *error) {
+    ImagoStore *store = linker->store;
+    if (image->engine != store->engine) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "an image of another engine");
+        return IMAGO_FAIL;
+    }
+    if (!check_shape(&image->view, error)) {
+        return IMAGO_FAIL;
+    }
+    ImagoInstance *made = runtime_instance_open(store, image, error);
+    if (made == NULL) {
+        return IMAGO_FAIL;
+    }
+    if (!build(made, linker, error)) {
+        runtime_instance_close(made);
+        return IMAGO_FAIL;
+    }
+    runtime_instance_adopt(made);
+    *instance = made;
+    if (!run_elems(made) || !run_datas(made)) {
+        store->ended = IMAGO_TRAP;
+        return IMAGO_TRAP;
+    }
+    return start(made, error);
+}

@@ -1,0 +1,158 @@
+#include "runtime/store.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "base/os_mem.h"
+#include "runtime/global.h"
+#include "runtime/host_func.h"
+#include "runtime/instance.h"
+#include "runtime/linker.h"
+#include "runtime/memory.h"
+#include "runtime/table.h"
+#include "types/limits.h"
+
+enum { DEFAULT_STACK_BYTES = 8 << 20, MIN_STACK_BYTES = 64 << 10 };
+#define MAX_STACK_BYTES ((usize)1 << 40)
+
+static void apply_options(ImagoStore *store, const ImagoStoreOptions *given) {
+    ImagoStoreOptions options = {0};
+    if (given != NULL) {
+        const usize bytes = given->size < sizeof options ? given->size : sizeof options;
+        memcpy(&options, given, bytes);
+    }
+    usize stack = options.stack_bytes == 0 ? DEFAULT_STACK_BYTES : options.stack_bytes;
+    stack = stack < MIN_STACK_BYTES ? MIN_STACK_BYTES : stack;
+    stack = stack > MAX_STACK_BYTES ? MAX_STACK_BYTES : stack;
+    store->stack_bytes = (usize)align_up(stack, os_page_bytes());
+    const u64 pages = options.max_memory_bytes / WASM_PAGE_BYTES;
+    store->max_memory_pages = options.max_memory_bytes == 0 || pages > MAX_MEMORY_PAGES
+                                  ? MAX_MEMORY_PAGES
+                                  : (u32)pages;
+    store->max_table_entries =
+        options.max_table_entries == 0 ? MAX_TABLE_ENTRIES : options.max_table_entries;
+    store->user = options.user;
+}
+
+ImagoStore *imago_store_new(ImagoEngine *engine, const ImagoStoreOptions *options,
+                            ImagoError *error) {
+    ImagoStore *store = mem_alloc(sizeof *store);
+    if (store == NULL) {
+        error_set(error, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
+        return NULL;
+    }
+    store->engine = engine;
+    apply_options(store, options);
+    return store;
+}
+
+// Takes the first element off an owned list.
+#define LIST_POP(list)                                                                             \
+    __extension__({                                                                                \
+        __typeof__(list) first_ = (list);                                                          \
+        (list) = first_->next;                                                                     \
+        first_;                                                                                    \
+    })
+
+void imago_store_delete(ImagoStore *store) {
+    if (store == NULL) {
+        return;
+    }
+    while (store->linkers != NULL) {
+        imago_linker_delete(store->linkers);
+    }
+    while (store->instances != NULL) {
+        mem_free(LIST_POP(store->instances));
+    }
+    while (store->memories != NULL) {
+        runtime_memory_close(LIST_POP(store->memories));
+    }
+    while (store->tables != NULL) {
+        runtime_table_close(LIST_POP(store->tables));
+    }
+    while (store->globals != NULL) {
+        mem_free(LIST_POP(store->globals));
+    }
+    while (store->host_funcs != NULL) {
+        mem_free(LIST_POP(store->host_funcs));
+    }
+    vec_free(&store->images);
+    if (store->stack != NULL) {
+        os_release(store->stack, VM_STACK_GUARD_BYTES + store->stack_bytes);
+    }
+    mem_free(store);
+}
+
+void *imago_store_user(const ImagoStore *store) { return store->user; }
+
+bool runtime_store_make_stack(ImagoStore *store, Error *err) {
+    if (store->stack != NULL) {
+        return true;
+    }
+    const usize bytes = VM_STACK_GUARD_BYTES + store->stack_bytes;
+    u8 *map = os_reserve(bytes, err);
+    if (map == NULL) {
+        return false;
+    }
+    if (!os_commit(map + VM_STACK_GUARD_BYTES, store->stack_bytes, err)) {
+        os_release(map, bytes);
+        return false;
+    }
+    // A huge page at its top would cost more than all calls that most guests make.
+    (void)madvise(map + VM_STACK_GUARD_BYTES, store->stack_bytes, MADV_NOHUGEPAGE);
+    store->stack = map;
+    store->exec.stack_limit = map + VM_STACK_GUARD_BYTES;
+    store->exec.wasm_sp = map + bytes;
+    return true;
+}
+
+// ---- Images -------------------------------------------------------------------------------------
+
+// Number of images whose text starts at or below `pc`.
+static usize images_below(const ImagoStore *store, const u8 *pc) {
+    usize low = 0, high = store->images.count;
+    while (low < high) {
+        const usize middle = low + (high - low) / 2;
+        if (store->images.at[middle].text <= pc) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+const ImagoImage *runtime_store_image_at(const ImagoStore *store, const u8 *pc) {
+    const usize i = images_below(store, pc);
+    return i != 0 && pc < store->images.at[i - 1].text_end ? store->images.at[i - 1].image : NULL;
+}
+
+bool runtime_store_maps(const ImagoStore *store, const u8 *address) {
+    for (usize i = 0; i < store->images.count; i++) {
+        const Image *view = &store->images.at[i].image->view;
+        if (address >= view->bytes && (u64)(address - view->bytes) < view->byte_count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool runtime_store_reserve_image(ImagoStore *store, Error *err) {
+    if (!vec_reserve(&store->images, 1)) {
+        return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
+    }
+    return true;
+}
+
+void runtime_store_add_image(ImagoStore *store, const ImagoImage *image) {
+    const u8 *text = image->view.text;
+    const usize at = images_below(store, text);
+    if (image->view.text_bytes == 0 || (at != 0 && store->images.at[at - 1].image == image)) {
+        return;
+    }
+    memmove(store->images.at + at + 1, store->images.at + at,
+            (store->images.count - at) * sizeof *store->images.at);
+    store->images.at[at] = (StoreImage){text, text + image->view.text_bytes, image};
+    store->images.count++;
+}

@@ -1,0 +1,126 @@
+#include "runtime/table.h"
+
+#include "base/alloc.h"
+#include "runtime/value.h"
+
+ImagoTable *runtime_table_open(ImagoStore *store, const TableType *type, Error *err) {
+    const u32 count = type->limits.min;
+    if (count > store->max_table_entries) {
+        error_set(err, IMAGO_ERROR_LIMIT, ERROR_NO_OFFSET,
+                  "table of %u entries is larger than the limit of %u", count,
+                  store->max_table_entries);
+        return NULL;
+    }
+    ImagoTable *table = mem_alloc(sizeof *table);
+    void **entries = table != NULL && count != 0 ? mem_alloc((usize)count * sizeof *entries) : NULL;
+    if (table == NULL || (entries == NULL && count != 0)) {
+        mem_free(table);
+        error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET,
+                  "out of memory for a table of %u entries", count);
+        return NULL;
+    }
+    *table = (ImagoTable){.vm = {entries, count}, .store = store, .type = *type};
+    return table;
+}
+
+void runtime_table_close(ImagoTable *table) {
+    if (table != NULL) {
+        mem_free(table->vm.entries);
+        mem_free(table);
+    }
+}
+
+void runtime_table_adopt(ImagoTable *table) {
+    table->next = table->store->tables;
+    table->store->tables = table;
+}
+
+i64 runtime_table_grow(ImagoTable *table, u64 more, void *value) {
+    const u64 count = table->vm.count;
+    u64 limit = table->store->max_table_entries;
+    if (table->type.limits.has_max && table->type.limits.max < limit) {
+        limit = table->type.limits.max;
+    }
+    if (count > limit || more > limit - count) {
+        return -1;
+    }
+    if (more == 0) {
+        return (i64)count;
+    }
+    void **entries = mem_grow(table->vm.entries, (usize)count * sizeof *entries,
+                              (usize)(count + more) * sizeof *entries);
+    if (entries == NULL) {
+        return -1;
+    }
+    if (value != NULL) {
+        for (u64 i = count; i < count + more; i++) {
+            entries[i] = value;
+        }
+    }
+    table->vm = (VmTable){entries, count + more};
+    return (i64)count;
+}
+
+// ---- Public -------------------------------------------------------------------------------------
+
+ImagoTable *imago_table_new(ImagoStore *store, ImagoType elem, const ImagoLimits *entries,
+                            ImagoValue init, ImagoError *error) {
+    const TableType type = {(ValType)elem,
+                            {entries->min, entries->has_max ? entries->max : 0, entries->has_max}};
+    if (elem != IMAGO_FUNCREF && elem != IMAGO_EXTERNREF) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "a table holds references");
+        return NULL;
+    }
+    if (type.limits.has_max && type.limits.max < type.limits.min) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "table limits must satisfy min <= max");
+        return NULL;
+    }
+    if (!runtime_value_belongs(store, type.elem, &init)) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "a function of another store");
+        return NULL;
+    }
+    ImagoTable *table = runtime_table_open(store, &type, error);
+    if (table == NULL) {
+        return NULL;
+    }
+    if (init.externref != NULL) {
+        for (u64 i = 0; i < table->vm.count; i++) {
+            table->vm.entries[i] = init.externref;
+        }
+    }
+    runtime_table_adopt(table);
+    return table;
+}
+
+uint32_t imago_table_size(const ImagoTable *table) { return (u32)table->vm.count; }
+
+ImagoLimits imago_table_limits(const ImagoTable *table) {
+    const Limits *limits = &table->type.limits;
+    return (ImagoLimits){limits->min, limits->max, limits->has_max};
+}
+
+ImagoType imago_table_type(const ImagoTable *table) { return (ImagoType)table->type.elem; }
+
+bool imago_table_get(const ImagoTable *table, uint32_t i, ImagoValue *value) {
+    if (i >= table->vm.count) {
+        return false;
+    }
+    *value = (ImagoValue){.bits = {0, 0}};
+    value->externref = table->vm.entries[i];
+    return true;
+}
+
+bool imago_table_set(ImagoTable *table, uint32_t i, ImagoValue value) {
+    if (i >= table->vm.count || !runtime_value_belongs(table->store, table->type.elem, &value)) {
+        return false;
+    }
+    table->vm.entries[i] = value.externref;
+    return true;
+}
+
+int64_t imago_table_grow(ImagoTable *table, uint32_t entries, ImagoValue value) {
+    if (!runtime_value_belongs(table->store, table->type.elem, &value)) {
+        return -1;
+    }
+    return runtime_table_grow(table, entries, value.externref);
+}
