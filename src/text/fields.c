@@ -235,16 +235,11 @@ static bool take_inline_elems(Parser *p, u32 table) {
     TRY(wat_take_value_type(p, &type));
     TRY(text_take_open(&p->in, WORD_ELEM));
     const bool has_exprs = p->in.tok.kind == TOK_OPEN;
-    const bool is_short = table == 0 && (!has_exprs || type == val_binary(VAL_FUNCREF));
     Writer *out = entry_of(p, SECTION_ELEM);
-    emit_u8(out, (u8)((has_exprs ? ELEM_EXPRS : 0) | (is_short ? 0 : ELEM_EXPLICIT)));
-    if (!is_short) {
-        emit_uleb(out, table);
-    }
+    emit_u8(out, ELEM_EXPLICIT | (has_exprs ? ELEM_EXPRS : 0));
+    emit_uleb(out, table);
     write_zero_offset(out);
-    if (!is_short) {
-        emit_u8(out, has_exprs ? type : ELEM_KIND_FUNC);
-    }
+    emit_u8(out, has_exprs ? type : ELEM_KIND_FUNC);
     TRY(has_exprs ? take_expr_list(p, out, &count) : take_func_list(p, out, &count));
     Writer *tables = entry_of(p, SECTION_TABLE);
     emit_u8(tables, type);

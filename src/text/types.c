@@ -140,8 +140,8 @@ bool wat_take_type_definition(Parser *p) {
 }
 
 bool wat_take_type_use(Parser *p, ParamNames names, TypeUse *out) {
-    *out = (TypeUse){.index = ID_NONE};
-    if (text_at_list(&p->in, WORD_TYPE)) {
+    *out = (TypeUse){.has_index = text_at_list(&p->in, WORD_TYPE)};
+    if (out->has_index) {
         TRY(text_take_open(&p->in, WORD_TYPE));
         TRY(wat_take_index(p, SPACE_TYPE, &out->index));
         TRY(text_take(&p->in, TOK_CLOSE, "')'"));
@@ -165,12 +165,12 @@ static bool check_inline_type(Parser *p, const TypeUse *use, u32 number, const c
 bool wat_resolve_type_use(Parser *p, const TypeUse *use, u32 *out) {
     const bool is_inline = use->param_count + use->result_count != 0;
     *out = use->index;
-    if (use->index != ID_NONE && !is_inline) {
+    if (use->has_index && !is_inline) {
         return true;
     }
     u32 number;
     TRY(intern_signature(p, use->param_count, &number));
-    if (use->index != ID_NONE) {
+    if (use->has_index) {
         return check_inline_type(p, use, number, p->in.tok.start);
     }
     if (p->types.first.at[number] == ID_NONE) {
@@ -196,7 +196,7 @@ bool wat_take_block_type(Parser *p, Writer *out) {
     TypeUse use;
     u32 index;
     TRY(wat_take_type_use(p, NAMES_REFUSED, &use));
-    if (use.index == ID_NONE && use.param_count == 0 && use.result_count <= 1) {
+    if (!use.has_index && use.param_count == 0 && use.result_count <= 1) {
         emit_u8(out, use.result_count == 0 ? 0x40 : use.first_result);
         return true;
     }

@@ -139,7 +139,8 @@ bool wat_write_module(Parser *p, Writer *out);
 // types.c: types and uses of types.
 typedef enum ParamNames { NAMES_REFUSED, NAMES_IGNORED, NAMES_BOUND } ParamNames;
 typedef struct TypeUse {
-    u32 index; // of (type x), or ID_NONE
+    bool has_index; // (type x) was there: any u32, existing or not
+    u32 index;
     u32 param_count, result_count;
     u8 first_result;
 } TypeUse;
