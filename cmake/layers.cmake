@@ -99,10 +99,11 @@ function(imago_tests folder)
   endforeach()
 endfunction()
 
-# imago_fuzz_targets(): one libFuzzer executable fuzz_NAME a file of tests/fuzz (clang only).
+# imago_fuzz_targets(): the files of tests/fuzz. One with LLVMFuzzerTestOneInput becomes a libFuzzer
+# executable fuzz_NAME, any other is a helper with its own main.
 function(imago_fuzz_targets)
   if(NOT CMAKE_C_COMPILER_ID MATCHES Clang)
-    message(FATAL_ERROR "IMAGO_FUZZ needs clang: -DCMAKE_TOOLCHAIN_FILE=cmake/clang.cmake")
+    message(FATAL_ERROR "IMAGO_FUZZ needs clang: cmake --preset fuzz")
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*.c)
   foreach(source ${sources})
@@ -111,7 +112,10 @@ function(imago_fuzz_targets)
     target_include_directories(fuzz_${base} PRIVATE ${PROJECT_SOURCE_DIR}/src
                                ${PROJECT_SOURCE_DIR}/tests)
     target_compile_options(fuzz_${base} PRIVATE ${IMAGO_C_FLAGS} -Wno-missing-prototypes)
-    target_link_options(fuzz_${base} PRIVATE -fsanitize=fuzzer)
+    file(STRINGS ${source} entry REGEX LLVMFuzzerTestOneInput)
+    if(entry)
+      target_link_options(fuzz_${base} PRIVATE -fsanitize=fuzzer)
+    endif()
     target_link_libraries(fuzz_${base} PRIVATE imago_compile_static)
   endforeach()
 endfunction()

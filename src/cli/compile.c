@@ -33,7 +33,7 @@ static void print_stats(const CompileArgs *c, const ImagoCompileStats *stats) {
     fputc('\n', stderr);
 }
 
-// To a regular file by the library, which replaces it at once; to a device or pipe by way of memory.
+// To a regular file by the library, which replaces it at once; to a device or pipe from memory.
 static bool compile_to(const CompileArgs *c, const FileBytes *bytes, ImagoCompileStats *stats,
                        Error *err) {
     if (!cli_output_is_stream(c->output)) {

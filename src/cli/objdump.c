@@ -185,8 +185,7 @@ static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line) {
         if (image_wasm_offset_at(image, offset, &wasm_offset)) {
             printf(", wasm 0x%" PRIx32, wasm_offset);
         }
-    } else if (line->is_call && !image_trap_at(image, next, &trap) &&
-               image_wasm_offset_at(image, next, &wasm_offset)) {
+    } else if (line->is_call && image_wasm_offset_at(image, next - 1, &wasm_offset)) {
         printf("  ; wasm 0x%" PRIx32, wasm_offset);
     }
     const Piece *target = line->has_target ? piece_at(dump, line->target) : NULL;

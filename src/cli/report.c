@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-static void print_error(const char *format, va_list args) {
+__attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list args) {
     (void)fflush(stdout); // what was said before stands before
     fputs("imago: error: ", stderr);
     vfprintf(stderr, format, args);

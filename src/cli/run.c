@@ -262,7 +262,8 @@ static int parse_values(const Run *run, const char *name, const ImagoFuncType *t
         count++;
     }
     if (count != type->param_count) {
-        return cli_error(EXIT_USAGE, "%s: function '%s' takes %" PRIu32 " arguments, found %" PRIu32,
+        return cli_error(EXIT_USAGE,
+                         "%s: function '%s' takes %" PRIu32 " arguments, found %" PRIu32,
                          run->args->file, name, type->param_count, count);
     }
     for (u32 i = 0; i < count; i++) {

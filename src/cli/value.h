@@ -13,7 +13,7 @@ const char *cli_type_name(ImagoType type);
 // strtod reads it, nan and inf included. References: null. False if the text is no value of `type`.
 bool cli_value_parse(ImagoType type, const char *text, ImagoValue *value);
 
-// Integers are signed decimals, floating-point numbers the shortest decimals that read back the same.
+// Integers are signed decimals, floating-point numbers the shortest ones that read back the same.
 void cli_value_print(FILE *out, ImagoType type, const ImagoValue *value);
 
 #endif

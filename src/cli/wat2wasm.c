@@ -36,8 +36,8 @@ int cli_wat2wasm(Args *args) {
             break;
         case OPT_END:
             if (input == NULL || output == NULL) {
-                return cli_usage_error(CMD_WAT2WASM, "%s",
-                                       input == NULL ? "no FILE given" : "no output given: -o WASM");
+                const char *problem = input == NULL ? "no FILE given" : "no output given: -o WASM";
+                return cli_usage_error(CMD_WAT2WASM, "%s", problem);
             }
             if (cli_same_file(input, output)) {
                 return cli_usage_error(CMD_WAT2WASM, "%s is input and output", input);

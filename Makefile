@@ -1,0 +1,52 @@
+# The everyday words. CMake does the building (CMakePresets.json); HACKING.md explains.
+#
+#   make run [FILE=prog.wasm] [ARGS="..."]   set up, build, compile a program, map it, run it
+#   make test                                set up, build, run all tests
+#   make bench | spectest | lint | size | install | debug | asan | clang | fuzz | clean
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+PYTHON ?= python3
+FILE ?= examples/hello.wat
+IMAGO = build/imago
+
+.PHONY: all release debug asan clang fuzz setup run test spectest bench lint size install clean help
+
+all: release
+
+help:
+	@sed -n '3,6s/^# *//p' Makefile
+
+setup:
+	@tools/setup.sh run
+
+release debug asan clang fuzz:
+	@tools/build.sh $@ $(JOBS)
+
+run: setup release
+	@tools/run_example.sh $(IMAGO) $(FILE) $(ARGS)
+
+test:
+	@tools/setup.sh test
+	@tools/build.sh release $(JOBS)
+	@tools/build.sh debug $(JOBS)
+	@tools/build.sh asan $(JOBS)
+	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(TESTS)
+
+spectest: release
+	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) spec
+
+bench: release
+	@bench/run.sh $(IMAGO)
+
+lint:
+	@$(PYTHON) tests/lint/run.py --report
+
+size: release
+	@tools/size.sh build
+
+install: release
+	cmake --install build --prefix $(PREFIX)
+
+clean:
+	rm -rf build

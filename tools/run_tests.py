@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Runs the tests and adds up what they say.
+
+    tools/run_tests.py [--jobs N] [--list] [NAME...]
+
+NAME is a folder of tests/ or the start of a test's name ("unit", "asan/api_call"); none: all.
+A test is a program whose last line is "N passed, N failed, N skipped" and whose exit status is 0
+if nothing failed. Programs are the executables of tests/{unit,api,hostile,scale,same} in one or
+more builds, `imago wast` over the official scripts, and the Python scripts of tests/. They find
+the command in $IMAGO and the build in $IMAGO_BUILD.
+
+The output of a test is shown if something in it failed; what was skipped is listed at the end. The
+last line sums up.
+"""
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+BUILDS = {"release": "build", "debug": "build/debug", "asan": "build/asan"}
+
+# Folder of tests/ -> builds its executables and scripts run in, and the seconds they may take.
+# Time is measured in release builds only; sanitizers see everything that handles bad input.
+FOLDERS = {
+    "lint": (["release"], 60),
+    "unit": (["debug", "asan"], 300),
+    "api": (["release", "debug", "asan"], 300),
+    "hostile": (["debug", "asan"], 600),
+    "cli": (["release", "asan"], 300),
+    "spec": (["release", "debug"], 300),
+    "run": (["release"], 600),
+    "same": (["release"], 300),
+    "scale": (["release"], 600),
+    "fuzz": (["release"], 300),
+    "real": (["release"], 900),
+}
+
+# Scripts that take all processors or measure time run alone, at the end.
+ALONE = {"scale", "real"}
+
+# What the sanitizers must say: leaks count, and nothing is forgiven.
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:handle_segv=0:handle_sigbus=0:"
+                    "handle_sigfpe=0:handle_sigill=0:allow_user_segv_handler=1:"
+                    "use_sigaltstack=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+class Test:
+    def __init__(self, name, folder, command, build, seconds):
+        self.name, self.folder, self.command = name, folder, command
+        self.build, self.seconds = build, seconds
+
+
+def find_spec_scripts():
+    """Folder of the official scripts, or None: $IMAGO_SPECTEST, or `spectest` nearby."""
+    places = [os.environ.get("IMAGO_SPECTEST"), os.path.join(ROOT, "tests/spec/suite")]
+    places += sorted(glob.glob(os.path.join(ROOT, "../spectest")))
+    places += sorted(glob.glob(os.path.join(ROOT, "../*/spectest")))
+    for place in places:
+        if place and os.path.isdir(os.path.join(place, "core")):
+            return os.path.normpath(place)
+    return None
+
+
+def spec_tests(build, seconds):
+    """One test a handful of scripts; none if they are not on this machine."""
+    suite = find_spec_scripts()
+    if suite is None:
+        return []
+    imago = os.path.join(ROOT, BUILDS[build], "imago")
+    found = []
+    for folder in ("core", "simd"):
+        scripts = sorted(glob.glob(os.path.join(suite, folder, "*.wast")))
+        for first in range(0, len(scripts), 16):
+            part = scripts[first:first + 16]
+            start, end = (os.path.basename(p)[:-5] for p in (part[0], part[-1]))
+            found.append(Test(f"{build}/spec_{folder} {start}..{end}", "spec",
+                              [imago, "wast"] + part, build, seconds))
+    return found
+
+
+def programs(folder, build, seconds):
+    """The executables made from tests/FOLDER/*.c in one build."""
+    for source in sorted(glob.glob(os.path.join(ROOT, "tests", folder, "*.c"))):
+        name = f"{folder}_{os.path.splitext(os.path.basename(source))[0]}"
+        path = os.path.join(ROOT, BUILDS[build], name)
+        if folder != "fuzz":
+            yield Test(f"{build}/{name}", folder, [path], build, seconds)
+
+
+def scripts(folder, build, seconds):
+    """run.py of a folder, or else all its scripts that are marked executable."""
+    main = os.path.join(ROOT, "tests", folder, "run.py")
+    if os.path.exists(main):
+        found = [main]
+    else:
+        found = sorted(glob.glob(os.path.join(ROOT, "tests", folder, "*.py")))
+        found = [path for path in found if os.access(path, os.X_OK)]
+    for path in found:
+        name = os.path.splitext(os.path.basename(path))[0]
+        yield Test(f"{build}/{folder}_{name}", folder, [sys.executable, path], build, seconds)
+
+
+def all_tests():
+    found = []
+    for folder, (builds, seconds) in FOLDERS.items():
+        for build in builds:
+            if folder == "spec":
+                found += spec_tests(build, seconds)
+            found += programs(folder, build, seconds)
+            if folder != "fuzz":
+                found += scripts(folder, build, seconds)
+    return found
+
+
+class Outcome:
+    def __init__(self, test, passed, failed, skipped, output, seconds):
+        self.test, self.passed, self.failed, self.skipped = test, passed, failed, skipped
+        self.output, self.seconds = output, seconds
+
+
+def run(test):
+    build = os.path.join(ROOT, BUILDS[test.build])
+    env = dict(os.environ, IMAGO=os.path.join(build, "imago"), IMAGO_BUILD=build)
+    if test.build == "asan":
+        env.update(SANITIZER_ENV)
+    start = time.monotonic()
+    try:
+        done = subprocess.run(test.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=test.seconds, check=False)
+        status, output = done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        status = None
+        output = (late.stdout or b"").decode(errors="replace")
+        output += f"\nstill running after {test.seconds} s"
+    except OSError as reason:
+        status, output = None, f"cannot run: {reason}"
+    lines = output.rstrip().splitlines()
+    match = COUNTS.match(lines[-1]) if lines else None
+    passed, failed, skipped = (int(n) for n in match.groups()) if match else (0, 0, 0)
+    if match is None or (status != 0 and failed == 0):
+        failed += 1
+        output += f"\n(exit status {status}, no count of tests or a failure that was not counted)"
+    return Outcome(test, passed, failed, skipped, output, time.monotonic() - start)
+
+
+def report(outcome):
+    test = outcome.test
+    mark = "ok  " if outcome.failed == 0 else "FAIL"
+    print(f"{mark} {test.name}: {outcome.passed} passed, {outcome.failed} failed, "
+          f"{outcome.skipped} skipped, {outcome.seconds:.1f} s", flush=True)
+    if outcome.failed:
+        text = outcome.output.rstrip().splitlines()
+        shown = text if len(text) <= 60 else text[:30] + [f"[{len(text) - 60} lines]"] + text[-30:]
+        print("\n".join("    | " + line for line in shown), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--list", action="store_true", help="only name the tests")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    chosen = [test for test in all_tests()
+              if not options.names or test.folder in options.names
+              or any(test.name.startswith(name) for name in options.names)]
+    if options.list:
+        print("\n".join(test.name for test in chosen))
+        return 0
+    outcomes = []
+    start = time.monotonic()
+    together = [test for test in chosen if test.folder not in ALONE]
+    with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(run, test) for test in together]):
+            outcomes.append(done.result())
+            report(outcomes[-1])
+    for test in chosen:
+        if test.folder in ALONE:
+            outcomes.append(run(test))
+            report(outcomes[-1])
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    if find_spec_scripts() is None and (not options.names or "spec" in options.names):
+        print("skipped: the official scripts are not here; IMAGO_SPECTEST names their folder")
+        skipped += 1
+    for outcome in outcomes:
+        for line in outcome.output.splitlines():
+            if outcome.skipped and line.lower().startswith("skipped"):
+                print(f"{outcome.test.name}: {line}")
+    print(f"{time.monotonic() - start:.0f} s", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

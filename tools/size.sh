@@ -1,0 +1,18 @@
+#!/bin/sh
+# tools/size.sh BUILD: how large the libraries are, and a program that can only run images.
+set -eu
+build=$1
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+text_of() { size -A "$1" | awk '$1 == ".text" || $1 == ".rodata" {t += $2} END {print t + 0}'; }
+printf '%-44s %10s %12s\n' file 'file bytes' 'text+rodata'
+for file in "$build/libimago.so" "$build/libimago-compile.so" "$build/imago"; do
+    printf '%-44s %10s %12s\n' "$file" "$(stat -Lc %s "$file")" "$(text_of "$file")"
+done
+if [ -f examples/embed.c ]; then
+    cc -O2 -Iinclude examples/embed.c "$build/libimago.a" -pthread -Wl,--gc-sections -s \
+        -o "$folder/embed"
+    printf '%-44s %10s %12s\n' 'examples/embed.c with libimago.a alone' \
+        "$(stat -c %s "$folder/embed")" "$(text_of "$folder/embed")"
+fi
