@@ -43,6 +43,7 @@ void validator_delete(Validator *v) {
         return;
     }
     mem_free(v->stack);
+    mem_free(v->events);
     mem_free(v->locals);
     mem_free(v->sum_slots);
     mem_free(v->type_has_v128);
@@ -51,13 +52,12 @@ void validator_delete(Validator *v) {
     vec_free(&v->accessed);
     vec_free(&v->loops);
     vec_free(&v->open_loops);
-    vec_free(&v->events);
     vec_free(&v->hots);
     vec_free(&v->sums);
     mem_free(v);
 }
 
-u64 validator_tables_written(const Validator *v) { return v->tables_written; }
+u64 validator_tables_used(const Validator *v) { return v->tables_used; }
 
 static bool declare_run(Validator *v, const u8 *at, u32 count, ValType type, u64 *total) {
     *total += count; // at most 2^23 runs of less than 2^32
@@ -97,50 +97,18 @@ static bool declare_locals(Validator *v) {
     return true;
 }
 
-static bool bad_local(Validator *v, u32 local) {
-    return fail_at(v, INVALID, v->op_at, "unknown local %u: the function has %u", local,
-                   v->local_count);
-}
+enum { WORD_BYTES = 8 };
 
-// The local that an instruction names, with facts of this function; NULL: the error is set.
-static inline LocalFacts *local_at(Validator *v, u32 local) {
-    if (UNLIKELY(local >= v->local_count)) {
-        (void)bad_local(v, local);
-        return NULL;
+// Bytes of the LEB128 at p, found without a branch for each: 1 to `most`. 0: longer, or too near to
+// the end to load a word.
+static inline u32 short_leb_bytes(const u8 *p, const u8 *end, u32 most) {
+    if (UNLIKELY(end - p < WORD_BYTES)) {
+        return 0;
     }
-    if (UNLIKELY(v->locals[local].stamp != v->stamp)) {
-        facts_touch(v, local);
-    }
-    return &v->locals[local];
+    const u64 stops = ~load_u64(p) & 0x8080808080808080u;
+    const u32 bytes = ((u32)__builtin_ctzll(stops | 1ull << 63) >> 3) + 1;
+    return bytes <= most ? bytes : 0;
 }
-
-// Behind a signed LEB128 of `bytes` bytes at most that ends within its first bytes - 1, where every
-// value is in range; NULL if it does not.
-static inline const u8 *skip_short_leb(const u8 *p, const u8 *end, i64 bytes) {
-    const u8 *stop = end - p < bytes ? end : p + bytes - 1;
-    while (p < stop) {
-        if (*p++ < 0x80) {
-            return p;
-        }
-    }
-    return NULL;
-}
-
-// Behind a memarg of short integers with an alignment of at most `align_log2`, or NULL.
-static inline const u8 *skip_short_memarg(const u8 *p, const u8 *end, u32 align_log2) {
-    if (UNLIKELY(end - p < 2 || *p > align_log2)) {
-        return NULL;
-    }
-    return skip_short_leb(p + 1, end, 5);
-}
-
-// The operand below the top is what `shape` wants: pops and pushes at once.
-#define APPLY_FAST(shape)                                                                          \
-    (LIKELY(sp - base >= (shape)->pop_count &&                                                     \
-            ((load_u32(sp - 4) ^ (shape)->want) & (shape)->mask) == 0)                             \
-         ? (sp -= (shape)->pop_count, *sp = (shape)->result, sp += (shape)->result != VAL_NONE,    \
-            true)                                                                                  \
-         : false)
 
 // Calls a general function: it finds position and stack in *v, and leaves them there.
 #define GENERAL(call)                                                                              \
@@ -153,7 +121,40 @@ static inline const u8 *skip_short_memarg(const u8 *p, const u8 *end, u32 align_
         base = v->base;                                                                            \
     } while (0)
 
-#define NOTE_HIGH() (v->high = sp > v->high ? sp : v->high)
+// Behind alignment and offset of a memory access.
+#define PASS_MEMARG()                                                                              \
+    do {                                                                                           \
+        const u32 bytes = short_leb_bytes(p + 1, end, 4);                                          \
+        if (LIKELY(bytes != 0 && *p <= shape->align_log2 && has_memory)) {                         \
+            p += bytes + 1;                                                                        \
+        } else {                                                                                   \
+            GENERAL(imm_memarg(v, shape->align_log2));                                             \
+        }                                                                                          \
+    } while (0)
+
+// Reads the index of an instruction on locals into `local`, whose facts are this function's then.
+// The first byte is there: the body's last one is an `end`. There are LocalFacts for every index
+// of one byte; those the function does not have never get its stamp.
+#define PASS_LOCAL()                                                                               \
+    do {                                                                                           \
+        index = *p++;                                                                              \
+        if (UNLIKELY(index >= 0x80)) {                                                             \
+            p--;                                                                                   \
+            GENERAL(imm_index(v, v->local_count, "local", &index));                                \
+        }                                                                                          \
+        local = &v->locals[index];                                                                 \
+        if (UNLIKELY(local->stamp != v->stamp)) {                                                  \
+            GENERAL(facts_touch(v, index));                                                        \
+        }                                                                                          \
+    } while (0)
+
+// The innermost frame is a live block or `if` without parameters and results in live code. It is not
+// the function's own frame, whose type is never inline.
+static inline bool is_plain_end(const Validator *v) {
+    const Frame *frame = v->top;
+    return frame->type == BLOCK_INLINE && frame->op != BYTE_LOOP && !v->is_dead &&
+           !frame->is_in_dead;
+}
 
 // Longer than the cap: the registers p, sp and base are the point of it.
 static bool walk(Validator *v) {
@@ -162,95 +163,133 @@ static bool walk(Validator *v) {
     u8 *sp = v->sp;
     u8 *base = v->base;
     const bool has_memory = v->module->memory_count != 0;
+    u32 index;
+    LocalFacts *local;
     while (LIKELY(p < end)) {
         const u8 byte = *p;
         const Shape *shape = &v->by_byte[byte];
         v->op_at = p++;
         switch ((ShapeKind)shape->kind) {
-        case SHAPE_PLAIN:
-            break;
-        case SHAPE_MEMARG: {
-            const u8 *next = has_memory ? skip_short_memarg(p, end, shape->align_log2) : NULL;
-            if (UNLIKELY(next == NULL)) {
-                GENERAL(imm_memarg(v, shape->align_log2));
-                break;
+        case SHAPE_UNARY:
+            if (LIKELY(sp > base && sp[-1] == shape->pops[0])) {
+                sp[-1] = shape->result;
+            } else {
+                GENERAL(stack_apply(v, shape));
             }
-            p = next;
-            break;
-        }
+            continue;
+        case SHAPE_BINARY:
+            if (LIKELY(sp - base >= 2 && sp[-1] == shape->pops[0] && sp[-2] == shape->pops[0])) {
+                sp--;
+                sp[-1] = shape->result;
+            } else {
+                GENERAL(stack_apply(v, shape));
+            }
+            continue;
+        case SHAPE_LOAD:
+            PASS_MEMARG();
+            if (LIKELY(sp > base && sp[-1] == VAL_I32)) {
+                sp[-1] = shape->result;
+            } else {
+                GENERAL(stack_apply(v, shape));
+            }
+            continue;
+        case SHAPE_STORE:
+            PASS_MEMARG();
+            if (LIKELY(sp - base >= 2 && sp[-1] == shape->pops[0] && sp[-2] == VAL_I32)) {
+                sp -= 2;
+            } else {
+                GENERAL(stack_apply(v, shape));
+            }
+            continue;
         case SHAPE_I32_CONST: {
-            const u8 *next = skip_short_leb(p, end, 5);
-            if (UNLIKELY(next == NULL)) {
+            const u32 bytes = short_leb_bytes(p, end, 4);
+            p += bytes;
+            if (UNLIKELY(bytes == 0)) {
                 GENERAL(imm_s32(v));
-                break;
             }
-            p = next;
-            break;
+            *sp++ = VAL_I32;
+            continue;
         }
         case SHAPE_I64_CONST: {
-            const u8 *next = skip_short_leb(p, end, 10);
-            if (UNLIKELY(next == NULL)) {
+            const u32 bytes = short_leb_bytes(p, end, 7);
+            p += bytes;
+            if (UNLIKELY(bytes == 0)) {
                 GENERAL(imm_s64(v));
-                break;
             }
-            p = next;
-            break;
+            *sp++ = VAL_I64;
+            continue;
         }
-        case SHAPE_FLOAT_CONST:
-            GENERAL(imm_skip(v, shape->align_log2));
-            break;
         case SHAPE_LOCAL_GET:
+            PASS_LOCAL();
+            *sp++ = local->type;
+            facts_get(v, local, body_offset(v, p));
+            facts_event(v, index, false);
+            continue;
+        case SHAPE_LOCAL_TEE:
         case SHAPE_LOCAL_SET:
-        case SHAPE_LOCAL_TEE: {
-            u32 index;
-            if (LIKELY(p < end && *p < 0x80)) {
-                index = *p++;
-            } else {
-                GENERAL(imm_u32_slow(v, &index));
-            }
-            LocalFacts *local = local_at(v, index);
-            if (UNLIKELY(local == NULL)) {
-                return false;
-            }
-            if (shape->kind == SHAPE_LOCAL_GET) {
-                *sp++ = local->type;
-                NOTE_HIGH();
-                if (LIKELY(!v->top->is_dead)) {
-                    facts_get(v, local, body_offset(v, p));
-                    facts_event(v, index, false);
-                }
-                continue;
-            }
+            PASS_LOCAL();
             if (LIKELY(sp > base && sp[-1] == local->type)) {
-                sp -= shape->kind == SHAPE_LOCAL_SET;
+                sp--;
             } else {
                 GENERAL(stack_pop(v, (ValType)local->type));
-                if (shape->kind == SHAPE_LOCAL_TEE) {
-                    *sp++ = local->type;
-                    NOTE_HIGH();
-                }
             }
-            if (LIKELY(!v->top->is_dead)) {
-                if (UNLIKELY(local->def_block == ID_NONE)) {
-                    facts_set_slow(v, local);
-                }
-                facts_event(v, index, true);
+            if (shape->kind == SHAPE_LOCAL_TEE) {
+                *sp++ = local->type;
             }
+            if (UNLIKELY(local->def_block == ID_NONE)) {
+                facts_set_slow(v, local);
+            }
+            facts_event(v, index, true);
+            continue;
+        case SHAPE_BR:
+            GENERAL(control_br(v));
+            continue;
+        case SHAPE_BR_IF:
+            if (LIKELY(*p < 0x80 && *p < v->frames.count &&
+                       v->top[-(i64)*p].type == BLOCK_INLINE && sp > base &&
+                       sp[-1] == VAL_I32)) {
+                p++;
+                sp--;
+                continue;
+            }
+            GENERAL(control_br_if(v));
+            continue;
+        case SHAPE_BLOCK:
+            GENERAL(control_block(v, byte));
+            continue;
+        case SHAPE_CALL:
+            GENERAL(control_call(v));
+            continue;
+        case SHAPE_DROP: {
+            ValType type;
+            if (LIKELY(sp > base)) {
+                sp--;
+                continue;
+            }
+            GENERAL(stack_pop_any(v, &type));
             continue;
         }
+        case SHAPE_END:
+            if (LIKELY(is_plain_end(v) && sp == base)) {
+                v->top->ordinal = FRAME_CLOSED;
+                v->top--;
+                v->frames.count--;
+                base = v->base = v->stack + v->top->height;
+                continue;
+            }
+            GENERAL(control_end(v));
+            if (UNLIKELY(v->frames.count == 0)) {
+                return p == end || fail_at(v, MALFORMED, p,
+                                           "section size mismatch: %td bytes behind the "
+                                           "function's end",
+                                           end - p);
+            }
+            continue;
         case SHAPE_OTHER:
             GENERAL(validate_other(v, byte));
-            if (UNLIKELY(v->frames.count == 0)) {
-                return p == end ||
-                       fail_at(v, MALFORMED, p, "section size mismatch: %td bytes behind the "
-                               "function's end", end - p);
-            }
             continue;
         }
-        if (UNLIKELY(!APPLY_FAST(shape))) {
-            GENERAL(stack_apply(v, shape));
-        }
-        NOTE_HIGH();
+        __builtin_unreachable();
     }
     return fail_at(v, MALFORMED, end,
                    "unexpected end of section or function: %zu blocks are still open, the "
@@ -258,7 +297,7 @@ static bool walk(Validator *v) {
                    v->frames.count);
 }
 
-static void publish(const Validator *v, FuncFacts *facts) {
+static void publish(const Validator *v, u32 max_stack, FuncFacts *facts) {
     *facts = (FuncFacts){
         .stamp = v->stamp,
         .type = v->type,
@@ -269,7 +308,7 @@ static void publish(const Validator *v, FuncFacts *facts) {
         .loops = v->loops.at,
         .loop_count = (u32)v->loops.count,
         .hots = v->hots.at,
-        .max_stack = (u32)(v->high - (v->stack + STACK_PAD)),
+        .max_stack = max_stack,
         .max_control = v->max_control,
         .has_call = v->has_call,
         .has_foreign_call = v->has_foreign_call,
@@ -282,9 +321,15 @@ static void publish(const Validator *v, FuncFacts *facts) {
 static bool validate_body(Validator *v) {
     TRY(declare_locals(v));
     v->op_at = v->at;
-    v->sp = v->base = v->high = v->stack;
-    TRY(stack_ensure(v, STACK_PAD));
+    v->sp = v->base = v->stack;
+    v->height = 0;
+    TRY(stack_ensure(v, 0));
     TRY(control_begin(v));
+    // The loop relies on it to look one byte behind each other opcode.
+    if (v->at == v->end || v->end[-1] != OPCODES[OP_END].code) {
+        return fail_at(v, MALFORMED, v->end,
+                       "unexpected end of section or function: no end behind the function");
+    }
     return walk(v);
 }
 
@@ -297,14 +342,20 @@ bool validate_func(Validator *v, u32 func, FuncFacts *facts, Error *err) {
     v->body = v->at = v->op_at = m->bytes + function->body_offset;
     v->end = v->body + function->body_bytes;
     const bool was_set = err != NULL && err->code != IMAGO_ERROR_NONE;
-    if (!validate_body(v)) {
+    const bool ok = validate_body(v);
+    const u32 max_stack = v->stack == NULL ? 0 : stack_height(v);
+    if (max_stack != 0) {
+        memset(v->stack, 0, max_stack);
+    }
+    if (!ok) {
         if (err != NULL && !was_set) {
             err->func_index = func;
         }
         return false;
     }
+    facts_end(v);
     if (facts != NULL) {
-        publish(v, facts);
+        publish(v, max_stack, facts);
     }
     return true;
 }

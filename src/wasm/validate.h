@@ -17,7 +17,7 @@ typedef struct LocalFacts {
     u8 type;         // ValType
     bool needs_zero; // a local.get may see the initial zero (never set for parameters)
     bool is_param;
-    u8 reserved;
+    bool is_never_dead; // private to the validator
     u32 last_use;  // body offset behind which no local.get can see the present value, if ...
     u32 last_loop; // ... this is ID_NONE; else ordinal of the loop at whose end it is dead
     // Private to the validator: where the dominating first assignment stands.
@@ -71,7 +71,8 @@ void validator_delete(Validator *validator);
 // Not thread-safe; several validators may share a module.
 bool validate_func(Validator *validator, u32 func, FuncFacts *facts, Error *err);
 
-// Tables below 64 that some validated body writes (table.set, grow, fill, init, copy), by bit.
-u64 validator_tables_written(const Validator *validator);
+// Tables below 64 that some validated body writes or reads references from (table.get, set, grow,
+// fill, init, copy), by bit. The others serve calls only.
+u64 validator_tables_used(const Validator *validator);
 
 #endif

@@ -31,18 +31,22 @@ static void note_type(Validator *v, u32 type) {
 }
 
 // The frame's operands begin at the stack's present top.
-static bool push_frame(Validator *v, u32 type, Opcode op) {
+static bool push_frame(Validator *v, u32 type, u8 byte) {
     const Frame frame = {
         .height = (u32)(v->sp - v->stack),
         .type = type,
         .ordinal = v->next_ordinal++,
-        .op = (u8)OPCODES[op].code,
+        .op = byte,
+        .is_in_dead = v->is_dead,
     };
     if (!vec_push(&v->frames, frame)) {
         return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
     }
     v->top = &v->frames.at[v->frames.count - 1];
     v->base = v->sp;
+    if (UNLIKELY(v->is_dead)) {
+        facts_set_dead(v, false);
+    }
     v->max_control = v->frames.count > v->max_control ? (u32)v->frames.count : v->max_control;
     return true;
 }
@@ -50,25 +54,38 @@ static bool push_frame(Validator *v, u32 type, Opcode op) {
 bool control_begin(Validator *v) {
     v->frames.count = 0;
     v->next_ordinal = 0;
+    facts_set_dead(v, false);
     v->max_control = 0;
-    v->sp = v->high = v->stack + STACK_PAD;
-    return push_frame(v, v->module->funcs[v->func].type, OP_BLOCK);
+    v->sp = v->stack;
+    return push_frame(v, v->module->funcs[v->func].type, BYTE_BLOCK);
 }
 
-static bool begin_block(Validator *v, Opcode op) {
+bool control_block(Validator *v, u8 byte) {
     u32 type;
     TRY(imm_block_type(v, &type));
     note_type(v, type);
-    if (op == OP_IF) {
+    if (byte == BYTE_IF) {
         TRY(stack_pop(v, VAL_I32));
     }
     const TypeList params = block_params(v, type);
     TRY(stack_pop_list(v, params));
-    TRY(push_frame(v, type, op));
-    if (op == OP_LOOP) {
+    TRY(push_frame(v, type, byte));
+    if (byte == BYTE_LOOP) {
         TRY(facts_loop_begin(v));
     }
     return stack_push_list(v, params);
+}
+
+static void pop_frame(Validator *v) {
+    if (UNLIKELY(v->is_dead | v->top->is_in_dead)) {
+        facts_set_dead(v, v->top->is_in_dead);
+    }
+    v->top->ordinal = FRAME_CLOSED;
+    v->frames.count--;
+    v->top--; // below the first frame in the end; not used then
+    if (v->frames.count != 0) {
+        v->base = v->stack + v->top->height;
+    }
 }
 
 // Pops what the innermost frame must leave behind, and nothing else may be there.
@@ -83,21 +100,25 @@ static bool finish_frame(Validator *v) {
 }
 
 static bool do_else(Validator *v) {
-    if (v->top->op != OPCODES[OP_IF].code) {
+    if (v->top->op != BYTE_IF) {
         return fail_at(v, MALFORMED, v->op_at, "unexpected else: no if is open");
     }
     TRY(finish_frame(v));
-    v->top->op = (u8)OPCODES[OP_ELSE].code;
+    v->top->op = BYTE_ELSE;
     v->top->ordinal = v->next_ordinal++;
-    v->top->is_dead = false;
+    facts_set_dead(v, false);
     return stack_push_list(v, block_params(v, v->top->type));
 }
 
-static bool do_end(Validator *v) {
-    TRY(finish_frame(v));
+bool control_end(Validator *v) {
     const Frame frame = *v->top;
+    if (LIKELY(frame.type == BLOCK_INLINE && v->sp == v->base && frame.op != BYTE_LOOP)) {
+        pop_frame(v);
+        return true;
+    }
+    TRY(finish_frame(v));
     const TypeList results = block_results(v, frame.type);
-    if (frame.op == OPCODES[OP_IF].code) {
+    if (frame.op == BYTE_IF) {
         const TypeList params = block_params(v, frame.type);
         if (params.count != results.count ||
             (params.count != 0 && memcmp(params.at, results.at, params.count) != 0)) {
@@ -105,23 +126,17 @@ static bool do_end(Validator *v) {
                            "type mismatch: if without else must leave what it takes");
         }
     }
-    if (frame.op == OPCODES[OP_LOOP].code) {
+    if (frame.op == BYTE_LOOP) {
         TRY(facts_loop_end(v));
     }
-    v->frames.count--;
-    if (v->frames.count == 0) {
-        v->top = NULL;
-        return true;
-    }
-    v->top = &v->frames.at[v->frames.count - 1];
-    v->base = v->stack + v->top->height;
+    pop_frame(v);
     return stack_push_list(v, results);
 }
 
 // Types that a branch to the label takes along.
 static TypeList label_types(const Validator *v, u32 label) {
     const Frame *frame = &v->frames.at[v->frames.count - 1 - label];
-    return frame->op == OPCODES[OP_LOOP].code ? block_params(v, frame->type)
+    return frame->op == BYTE_LOOP ? block_params(v, frame->type)
                                               : block_results(v, frame->type);
 }
 
@@ -132,7 +147,7 @@ static bool imm_label(Validator *v, TypeList *types) {
     return true;
 }
 
-static bool do_br(Validator *v) {
+bool control_br(Validator *v) {
     TypeList types;
     TRY(imm_label(v, &types));
     TRY(stack_pop_list(v, types));
@@ -140,7 +155,7 @@ static bool do_br(Validator *v) {
     return true;
 }
 
-static bool do_br_if(Validator *v) {
+bool control_br_if(Validator *v) {
     TypeList types;
     TRY(imm_label(v, &types));
     TRY(stack_pop(v, VAL_I32));
@@ -203,7 +218,7 @@ static bool apply_type(Validator *v, u32 index) {
     return stack_push_list(v, (TypeList){type_results(type), type->result_count});
 }
 
-static bool do_call(Validator *v) {
+bool control_call(Validator *v) {
     const Module *m = v->module;
     u32 func;
     TRY(imm_index(v, m->func_count, "function", &func));
@@ -227,29 +242,17 @@ static bool do_call_indirect(Validator *v) {
 }
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum" // the control instructions only
-bool control_op(Validator *v, Opcode op) {
+#pragma GCC diagnostic ignored "-Wswitch-enum" // the rare control instructions only
+bool control_rare(Validator *v, Opcode op) {
     switch (op) {
     case OP_UNREACHABLE:
         return do_unreachable(v);
-    case OP_BLOCK:
-    case OP_LOOP:
-    case OP_IF:
-        return begin_block(v, op);
     case OP_ELSE:
         return do_else(v);
-    case OP_END:
-        return do_end(v);
-    case OP_BR:
-        return do_br(v);
-    case OP_BR_IF:
-        return do_br_if(v);
     case OP_BR_TABLE:
         return do_br_table(v);
     case OP_RETURN:
         return do_return(v);
-    case OP_CALL:
-        return do_call(v);
     default:
         return do_call_indirect(v);
     }

@@ -18,16 +18,21 @@
 // times heavier, to the loop around. So a loop costs its own accesses and MAX_HOT_LOCALS for each
 // loop directly inside.
 #include "base/alloc.h"
+#include "types/limits.h"
 #include "wasm/validate_int.h"
 
-enum { LOOP_FACTOR = 8, MIN_HOT_BUDGET = 4096 };
+enum {
+    LOOP_FACTOR = 8,
+    MIN_HOT_BUDGET = 4096,
+    MIN_LOCALS_ROOM = 128, // every index of one byte
+};
 
 static bool no_memory(Validator *v) {
     return fail_at(v, NO_MEMORY, v->body, "out of memory");
 }
 
 static bool grow_locals(Validator *v) {
-    u32 room = v->locals_room < 64 ? 64 : v->locals_room;
+    u32 room = v->locals_room < MIN_LOCALS_ROOM ? MIN_LOCALS_ROOM : v->locals_room;
     while (room < v->local_count) {
         room *= 2;
     }
@@ -50,7 +55,7 @@ bool facts_begin(Validator *v) {
     v->stamp++;
     v->loop_depth = 0;
     v->loops.count = v->open_loops.count = v->hots.count = 0;
-    v->events.count = v->accessed.count = 0;
+    v->accessed.count = 0;
     v->has_call = v->has_foreign_call = v->has_builtin = false;
     v->simd_at = NULL;
     if (v->locals_room < v->local_count || v->locals == NULL) {
@@ -59,28 +64,47 @@ bool facts_begin(Validator *v) {
     // An access has two bytes at least, and a loop that ends leaves no more events than it found.
     const usize accesses = (usize)(v->end - v->body) / 2 + 1;
     const usize touched = accesses < v->local_count ? accesses : v->local_count;
-    return (vec_reserve(&v->events, accesses) && vec_reserve(&v->accessed, touched)) ||
-           no_memory(v);
+    if (v->event_room < accesses) {
+        Event *events = mem_grow(v->events, accesses * sizeof(Event), accesses * sizeof(Event));
+        if (events == NULL) {
+            return no_memory(v);
+        }
+        v->events = events;
+        v->event_room = accesses;
+    }
+    v->event_at = v->events;
+    return vec_reserve(&v->accessed, touched) || no_memory(v);
+}
+
+void facts_end(Validator *v) {
+    for (usize i = 0; i < v->accessed.count; i++) {
+        LocalFacts *local = &v->locals[v->accessed.at[i]];
+        if (local->is_never_dead) {
+            local->last_use = UINT32_MAX;
+            local->last_loop = ID_NONE;
+        }
+    }
 }
 
 static ValType declared_type(const Validator *v, u32 local) {
     if (local < v->type->param_count) {
         return (ValType)type_params(v->type)[local];
     }
-    usize low = 0;
-    usize high = v->runs.count - 1;
-    while (low < high) {
-        const usize middle = (low + high) / 2;
-        if (local < v->runs.at[middle].end) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
+    // The first run that ends behind it. Without a branch that depends on `local`.
+    const LocalRun *first = v->runs.at;
+    for (usize count = v->runs.count; count > 1;) {
+        const usize half = count / 2;
+        first += first[half - 1].end <= local ? half : 0;
+        count -= half;
     }
-    return v->runs.at[low].type;
+    return first->type;
 }
 
-void facts_touch(Validator *v, u32 local) {
+bool facts_touch(Validator *v, u32 local) {
+    if (local >= v->local_count) {
+        return fail_at(v, INVALID, v->op_at, "unknown local %u: the function has %u", local,
+                       v->local_count);
+    }
     const bool is_param = local < v->type->param_count;
     v->locals[local] = (LocalFacts){
         .stamp = v->stamp,
@@ -91,12 +115,19 @@ void facts_touch(Validator *v, u32 local) {
         .def_block = is_param ? 0 : ID_NONE,
     };
     v->accessed.at[v->accessed.count++] = local;
+    return true;
 }
 
 // The outermost open loop that was opened inside frame `depth`, or ID_NONE. While a loop is open
 // its end_offset holds the depth of its frame.
 static u32 outer_loop(const Validator *v, u32 depth) {
-    usize low = 0;
+    if (v->loop_depth <= depth) {
+        return ID_NONE;
+    }
+    if (v->loops.at[v->open_loops.at[0]].end_offset > depth) {
+        return v->open_loops.at[0];
+    }
+    usize low = 1;
     usize high = v->open_loops.count;
     while (low < high) {
         const usize middle = (low + high) / 2;
@@ -109,37 +140,38 @@ static u32 outer_loop(const Validator *v, u32 depth) {
     return low < v->open_loops.count ? v->open_loops.at[low] : ID_NONE;
 }
 
-static bool is_dominated(const Validator *v, const LocalFacts *local) {
-    return local->def_depth < v->frames.count &&
-           v->frames.at[local->def_depth].ordinal == local->def_block;
-}
-
 void facts_get_slow(Validator *v, LocalFacts *local, u32 offset) {
-    if (local->last_use == UINT32_MAX) {
-        return; // never dead
+    if (v->is_dead) {
+        return;
     }
-    if (!is_dominated(v, local)) {
-        const bool is_first = local->def_block == ID_NONE;
+    if (!facts_is_dominated(v, local)) {
         local->needs_zero = true;
+        local->is_never_dead = local->def_block != ID_NONE;
         local->def_block = local->def_depth = 0;
-        if (!is_first) {
-            local->last_use = UINT32_MAX;
-            local->last_loop = ID_NONE;
-            return;
-        }
     }
     local->last_use = offset;
     local->last_loop = outer_loop(v, local->def_depth);
 }
 
 void facts_set_slow(Validator *v, LocalFacts *local) {
+    if (v->is_dead) {
+        return;
+    }
     local->def_depth = frame_depth(v);
     local->def_block = v->top->ordinal;
 }
 
+void facts_set_dead(Validator *v, bool is_dead) {
+    const usize open = v->open_loops.count;
+    v->is_dead = is_dead;
+    v->loop_depth = is_dead     ? UINT32_MAX
+                    : open != 0 ? v->loops.at[v->open_loops.at[open - 1]].end_offset
+                                : 0;
+}
+
 bool facts_loop_begin(Validator *v) {
     const u32 ordinal = (u32)v->loops.count;
-    const LoopFacts loop = {.end_offset = frame_depth(v), .first_hot = (u32)v->events.count};
+    const LoopFacts loop = {.end_offset = frame_depth(v), .first_hot = (u32)(v->event_at - v->events)};
     if (!vec_push(&v->loops, loop) || !vec_push(&v->open_loops, ordinal)) {
         return no_memory(v);
     }
@@ -156,12 +188,11 @@ void facts_call(Validator *v) {
 static u32 add_weights(u32 a, u32 b) { return add_u32(a, b, &a) ? a : UINT32_MAX; }
 
 // Adds the events from `first` on up in v->sums, one element a local.
-static bool sum_events(Validator *v, usize first) {
+static bool sum_events(Validator *v, const Event *first) {
     const u64 serial = (u64)++v->sum_serial << 32;
     v->sums.count = 0;
-    for (usize i = first; i < v->events.count; i++) {
-        const Event event = v->events.at[i];
-        const u32 local = event.key >> 1;
+    for (const Event *event = first; event < v->event_at; event++) {
+        const u32 local = event->key >> 1;
         u64 slot = v->sum_slots[local];
         if ((slot & ~(u64)UINT32_MAX) != serial) {
             slot = serial | v->sums.count;
@@ -171,41 +202,48 @@ static bool sum_events(Validator *v, usize first) {
             }
         }
         HotLocal *sum = &v->sums.at[(u32)slot];
-        sum->weight = add_weights(sum->weight, event.weight);
-        sum->is_assigned |= (event.key & 1) != 0;
+        sum->weight = add_weights(sum->weight, event->weight);
+        sum->is_assigned |= (event->key & 1) != 0;
     }
     return true;
 }
 
-static bool is_hotter(const HotLocal *a, const HotLocal *b) {
-    return a->weight != b->weight ? a->weight > b->weight : a->local < b->local;
+// One integer that is greater for hotter locals, for those of equal weight of lower index.
+static u64 hot_rank(const HotLocal *hot) {
+    const u32 low = (MAX_LOCALS - hot->local) << 1 | hot->is_assigned;
+    return (u64)hot->weight << 32 | low;
 }
 
-// Inserts into the sorted best[0..*count), which keeps the MAX_HOT_LOCALS first.
-static void insert_hot(HotLocal *best, u32 *count, HotLocal hot) {
-    u32 at = *count;
-    if (at == MAX_HOT_LOCALS) {
-        if (!is_hotter(&hot, &best[at - 1])) {
-            return;
-        }
-        at--;
-    } else {
-        ++*count;
+static HotLocal hot_of_rank(u64 rank) {
+    return (HotLocal){
+        .local = MAX_LOCALS - ((u32)rank >> 1),
+        .weight = (u32)(rank >> 32),
+        .is_assigned = (rank & 1) != 0,
+    };
+}
+
+// Inserts into the sorted best[0..count), which keeps the MAX_HOT_LOCALS first. Returns the count.
+static u32 insert_hot(u64 *best, u32 count, u64 rank) {
+    if (count == MAX_HOT_LOCALS && rank <= best[count - 1]) {
+        return count;
     }
-    while (at > 0 && is_hotter(&hot, &best[at - 1])) {
+    u32 at = count == MAX_HOT_LOCALS ? count - 1 : count;
+    const u32 longer = at + 1;
+    while (at > 0 && rank > best[at - 1]) {
         best[at] = best[at - 1];
         at--;
     }
-    best[at] = hot;
+    best[at] = rank;
+    return longer;
 }
 
 // Replaces the events of the loop that ends by those of its hot locals.
-static void leave_events(Validator *v, usize first, const HotLocal *best, u32 count) {
-    v->events.count = first;
+static void leave_events(Validator *v, const u64 *best, u32 count) {
     for (u32 i = 0; i < count; i++) {
-        const u64 weight = (u64)best[i].weight * LOOP_FACTOR;
-        v->events.at[v->events.count++] = (Event){
-            best[i].local << 1 | best[i].is_assigned,
+        const HotLocal hot = hot_of_rank(best[i]);
+        const u64 weight = (u64)hot.weight * LOOP_FACTOR;
+        *v->event_at++ = (Event){
+            hot.local << 1 | hot.is_assigned,
             weight > UINT32_MAX ? UINT32_MAX : (u32)weight,
         };
     }
@@ -213,12 +251,12 @@ static void leave_events(Validator *v, usize first, const HotLocal *best, u32 co
 
 bool facts_loop_end(Validator *v) {
     LoopFacts *loop = &v->loops.at[v->open_loops.at[--v->open_loops.count]];
-    const usize first_event = loop->first_hot;
-    HotLocal best[MAX_HOT_LOCALS];
+    Event *first_event = v->events + loop->first_hot;
+    u64 best[MAX_HOT_LOCALS];
     u32 count = 0;
     TRY(sum_events(v, first_event));
     for (usize i = 0; i < v->sums.count; i++) {
-        insert_hot(best, &count, v->sums.at[i]);
+        count = insert_hot(best, count, hot_rank(&v->sums.at[i]));
     }
     loop->end_offset = body_offset(v, v->at);
     loop->first_hot = (u32)v->hots.count;
@@ -226,18 +264,18 @@ bool facts_loop_end(Validator *v) {
     const usize budget = (usize)(v->end - v->body) / 2 + MIN_HOT_BUDGET;
     loop->hot_count = v->hots.count + count <= budget ? count : 0;
     for (u32 i = 0; i < loop->hot_count; i++) {
-        if (!vec_push(&v->hots, best[i])) {
+        if (!vec_push(&v->hots, hot_of_rank(best[i]))) {
             return no_memory(v);
         }
     }
     const bool has_call = loop->has_call;
     v->loop_depth = 0;
-    v->events.count = first_event;
+    v->event_at = first_event;
     if (v->open_loops.count != 0) {
         LoopFacts *outer = &v->loops.at[v->open_loops.at[v->open_loops.count - 1]];
         outer->has_call |= has_call;
         v->loop_depth = outer->end_offset;
-        leave_events(v, first_event, best, count);
+        leave_events(v, best, count);
     }
     return true;
 }

@@ -30,6 +30,12 @@ bool imm_u8(Validator *v, u8 *value) {
 }
 
 bool imm_u32_slow(Validator *v, u32 *value) {
+    const u8 *p = v->at;
+    if (LIKELY(v->end - p >= 2 && p[1] < 0x80)) {
+        *value = (u32)(p[0] & 0x7F) | (u32)p[1] << 7;
+        v->at = p + 2;
+        return true;
+    }
     Reader r = reader_here(v);
     *value = (u32)read_uleb(&r, 32);
     v->at = r.at;
@@ -84,7 +90,7 @@ bool imm_val_type(Validator *v, ValType *type) {
     const u8 *at = v->at;
     u8 byte;
     TRY(imm_u8(v, &byte));
-    *type = val_of_binary(byte);
+    *type = (ValType)v->type_of_byte[byte];
     return *type != VAL_NONE || bad_type(v, at, byte, "value type");
 }
 
@@ -92,13 +98,21 @@ bool imm_ref_type(Validator *v, ValType *type) {
     const u8 *at = v->at;
     u8 byte;
     TRY(imm_u8(v, &byte));
-    *type = val_of_binary(byte);
+    *type = (ValType)v->type_of_byte[byte];
     return (*type != VAL_NONE && val_is_ref(*type)) || bad_type(v, at, byte, "reference type");
 }
 
 bool imm_block_type(Validator *v, u32 *type) {
     enum { BLOCK_EMPTY = 0x40 };
     const u8 *at = v->at;
+    if (LIKELY(at < v->end)) {
+        const u8 value = v->type_of_byte[*at];
+        if (LIKELY(value != VAL_NONE || *at == BLOCK_EMPTY)) {
+            *type = BLOCK_INLINE | value;
+            v->at++;
+            return true;
+        }
+    }
     Reader r = reader_here(v);
     const i64 code = read_sleb(&r, 33);
     if (!reader_ok(&r)) {
@@ -113,12 +127,7 @@ bool imm_block_type(Validator *v, u32 *type) {
         }
         return true;
     }
-    const ValType value = val_of_binary(*at);
-    if (v->at != at + 1 || (value == VAL_NONE && *at != BLOCK_EMPTY)) {
-        return bad_type(v, at, *at, "block type");
-    }
-    *type = BLOCK_INLINE | value;
-    return true;
+    return bad_type(v, at, *at, "block type");
 }
 
 static bool imm_offset(Validator *v) {
@@ -160,7 +169,7 @@ bool imm_lane(Validator *v, u32 lane_count) {
     return true;
 }
 
-bool imm_index(Validator *v, u32 count, const char *what, u32 *index) {
+bool imm_index_slow(Validator *v, u32 count, const char *what, u32 *index) {
     const u8 *at = v->at;
     TRY(imm_u32(v, index));
     if (UNLIKELY(*index >= count)) {

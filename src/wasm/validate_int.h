@@ -11,25 +11,33 @@
 
 // What the main loop does with an opcode byte.
 typedef enum ShapeKind {
-    SHAPE_OTHER, // a function of its own (validate_other)
-    SHAPE_PLAIN, // fixed operands, no immediate
-    SHAPE_MEMARG,
+    SHAPE_OTHER, // rare: validate_other
+    SHAPE_UNARY,  // one operand, one result, no immediate
+    SHAPE_BINARY, // two operands of the same type, one result, no immediate
+    SHAPE_LOAD,
+    SHAPE_STORE,
     SHAPE_I32_CONST,
     SHAPE_I64_CONST,
-    SHAPE_FLOAT_CONST,
     SHAPE_LOCAL_GET,
     SHAPE_LOCAL_SET,
     SHAPE_LOCAL_TEE,
+    SHAPE_BLOCK, // block, loop, if
+    SHAPE_END,
+    SHAPE_BR,
+    SHAPE_BR_IF,
+    SHAPE_CALL,
+    SHAPE_DROP,
 } ShapeKind;
 
-// Row of OPCODES in the form that the loop works with: the popped operands are compared as one
-// word, the four bytes below the stack's top.
+// Row of OPCODES in the form that the loop works with. Operands are compared byte by byte: a wider
+// load would have to wait for the byte stores before it.
 typedef struct Shape {
-    u32 want, mask;
+    u8 pops[3]; // ValTypes, topmost first
     u8 pop_count;
     u8 result;     // ValType or VAL_NONE
     u8 kind;       // ShapeKind
-    u8 align_log2; // of the natural alignment (SHAPE_MEMARG); bytes of the immediate (FLOAT_CONST)
+    u8 align_log2; // of the natural alignment
+    u8 reserved;
 } Shape;
 
 // Types of a block, in the order of the stack.
@@ -43,11 +51,14 @@ typedef struct Frame {
     u32 height; // operands below it
     u32 type;   // index of a function type, or BLOCK_INLINE | ValType
     u32 ordinal;
-    u8 op; // opcode byte: block, loop, if, else
-    bool is_dead;
+    u8 op;            // opcode byte: block, loop, if, else
+    bool is_in_dead;  // the block around it was dead at its start
 } Frame;
 
+enum { BYTE_BLOCK = 0x02, BYTE_LOOP = 0x03, BYTE_IF = 0x04, BYTE_ELSE = 0x05 };
+
 #define BLOCK_INLINE 0x80000000u
+#define FRAME_CLOSED (ID_NONE - 1)
 
 // Accesses to a local inside open loops. A closed loop leaves its hot locals as one event each.
 typedef struct Event {
@@ -64,7 +75,7 @@ typedef struct LocalRun {
 struct Validator {
     const Module *module;
     Error *err;
-    u64 tables_written;
+    u64 tables_used;
 
     // The body being walked.
     u32 func;
@@ -72,14 +83,16 @@ struct Validator {
     const u8 *body, *at, *end;
     const u8 *op_at; // the present instruction
 
-    // Operands. STACK_PAD bytes in front let the loop load a word below any operand.
+    // Operands. Bytes that were never an operand of this function are zero: so the highest one that
+    // is not tells how far the stack reached, without a test in each push (stack_height).
     u8 *stack; // of stack_room bytes
     usize stack_room;
     u8 *sp, *base; // first free one; first one of the innermost frame
-    u8 *high;      // highest sp
+    usize height;  // at least; for operands of type VAL_NONE, which is zero
 
     VEC(Frame) frames;
     Frame *top; // innermost
+    bool is_dead; // the rest of the innermost frame is not reached; see facts_set_dead
     u32 next_ordinal;
     u32 max_control;
 
@@ -92,22 +105,25 @@ struct Validator {
 
     VEC(LoopFacts) loops;
     VEC(u32) open_loops; // ordinals, outermost first
-    u32 loop_depth;      // frame index of the innermost open loop; 0: none is open
-    VEC(Event) events;
+    u32 loop_depth;      // frame index of the innermost open loop; 0: none; UINT32_MAX: dead code
+    Event *events;       // event_room of them
+    usize event_room;
+    Event *event_at;     // first free one
     VEC(HotLocal) hots;
-    VEC(HotLocal) sums;          // scratch: accesses by local in the loop that ends
-    u64 *sum_slots;              // locals_room of them: serial of the loop << 32 | index in sums
+    VEC(HotLocal) sums; // scratch: accesses by local in the loop that ends
+    u64 *sum_slots;     // locals_room of them: serial of the loop << 32 | index in sums
     u32 sum_serial;
 
     bool has_call, has_foreign_call, has_builtin;
     const u8 *simd_at; // first use of FEATURE_SIMD
 
-    u8 *type_has_v128; // by type index
+    u8 *type_has_v128;    // by type index
+    u8 type_of_byte[256]; // ValType by its code in the binary format
     Shape by_byte[256];
     Shape by_opcode[OP_COUNT];
 };
 
-enum { STACK_PAD = 16, MAX_OPERANDS = 7654321 };
+enum { MAX_OPERANDS = 7654321 };
 
 // Error at a byte of the module.
 #define fail_at(v, code, where, ...)                                                               \
@@ -133,7 +149,7 @@ bool imm_block_type(Validator *v, u32 *type);
 bool imm_memarg(Validator *v, u32 align_log2);
 bool imm_lane(Validator *v, u32 lane_count);
 // An index below `count`, of a thing called `what`.
-bool imm_index(Validator *v, u32 count, const char *what, u32 *index);
+bool imm_index_slow(Validator *v, u32 count, const char *what, u32 *index);
 
 static inline bool imm_u32(Validator *v, u32 *value) {
     if (LIKELY(v->at < v->end && *v->at < 0x80)) {
@@ -141,6 +157,14 @@ static inline bool imm_u32(Validator *v, u32 *value) {
         return true;
     }
     return imm_u32_slow(v, value);
+}
+
+static inline bool imm_index(Validator *v, u32 count, const char *what, u32 *index) {
+    if (LIKELY(v->at < v->end && *v->at < 0x80 && *v->at < count)) {
+        *index = *v->at++;
+        return true;
+    }
+    return imm_index_slow(v, count, what, index);
 }
 
 // Operands (validate_stack.c). Popping in dead code yields what is wanted once the frame is empty.
@@ -153,36 +177,49 @@ bool stack_pop_list(Validator *v, TypeList types);
 bool stack_check_list(Validator *v, TypeList types); // the operands stay
 bool stack_apply(Validator *v, const Shape *shape);  // pops and pushes, one by one
 void stack_make_dead(Validator *v);
+u32 stack_height(const Validator *v); // the most operands so far
 
-// Blocks, branches, calls (validate_control.c).
+// Blocks, branches, calls (validate_control.c); v->at is behind the opcode.
 bool control_begin(Validator *v); // the function's own frame
-bool control_op(Validator *v, Opcode op);
+bool control_block(Validator *v, u8 byte); // block, loop, if
+bool control_end(Validator *v);
+bool control_br(Validator *v);
+bool control_br_if(Validator *v);
+bool control_call(Validator *v);
+bool control_rare(Validator *v, Opcode op); // the others
 
 // Everything else that the loop does not do itself (validate_ops.c).
 bool validate_other(Validator *v, u8 byte);
 void shapes_init(Validator *v);
 
 // Locals and loops (validate_facts.c).
-bool facts_begin(Validator *v); // after the locals are known: room for all that is pushed later
-void facts_touch(Validator *v, u32 local); // first access in this function
+bool facts_begin(Validator *v);  // after the locals are known: room for all that is pushed later
+void facts_end(Validator *v);
+bool facts_touch(Validator *v, u32 local); // first access in this function
+// Behind an unconditional branch, or at a place that is reached again.
+void facts_set_dead(Validator *v, bool is_dead);
 void facts_get_slow(Validator *v, LocalFacts *local, u32 offset);
 void facts_set_slow(Validator *v, LocalFacts *local);
 bool facts_loop_begin(Validator *v);
 bool facts_loop_end(Validator *v);
 void facts_call(Validator *v);
 
+// True if the dominating assignment's block is open. Its frame's slot exists, but holds another
+// ordinal if the block is closed (FRAME_CLOSED or a newer one).
+static inline bool facts_is_dominated(const Validator *v, const LocalFacts *local) {
+    return v->frames.at[local->def_depth].ordinal == local->def_block;
+}
+
 static inline void facts_event(Validator *v, u32 local, bool is_set) {
     if (v->loop_depth != 0) {
-        v->events.at[v->events.count++] = (Event){local << 1 | is_set, 1};
+        *v->event_at++ = (Event){local << 1 | is_set, 1};
     }
 }
 
-// A live local.get that ends at body offset `offset`.
+// A local.get that ends at body offset `offset`. In dead code no depth reaches loop_depth.
 static inline void facts_get(Validator *v, LocalFacts *local, u32 offset) {
     const u32 depth = local->def_depth;
-    if (LIKELY(depth >= v->loop_depth && depth < v->frames.count &&
-               v->frames.at[depth].ordinal == local->def_block &&
-               local->last_use != UINT32_MAX)) {
+    if (LIKELY(depth >= v->loop_depth && facts_is_dominated(v, local))) {
         local->last_use = offset;
         local->last_loop = ID_NONE;
     } else {

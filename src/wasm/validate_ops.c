@@ -3,11 +3,6 @@
 #include "wasm/later.h"
 #include "wasm/validate_int.h"
 
-static bool do_drop(Validator *v) {
-    ValType type;
-    return stack_pop_any(v, &type);
-}
-
 static bool do_select(Validator *v) {
     ValType a;
     ValType b;
@@ -81,14 +76,15 @@ static bool imm_table(Validator *v, u32 *index, ValType *elem) {
     return true;
 }
 
-static void note_table_write(Validator *v, u32 table) {
-    v->tables_written |= table < 64 ? 1ull << table : 0;
+static void note_table_use(Validator *v, u32 table) {
+    v->tables_used |= table < 64 ? 1ull << table : 0;
 }
 
 static bool do_table_get(Validator *v) {
     u32 table;
     ValType elem;
     TRY(imm_table(v, &table, &elem));
+    note_table_use(v, table);
     TRY(stack_pop(v, VAL_I32));
     return stack_push(v, elem);
 }
@@ -97,7 +93,7 @@ static bool do_table_set(Validator *v) {
     u32 table;
     ValType elem;
     TRY(imm_table(v, &table, &elem));
-    note_table_write(v, table);
+    note_table_use(v, table);
     TRY(stack_pop(v, elem));
     return stack_pop(v, VAL_I32);
 }
@@ -106,7 +102,7 @@ static bool do_table_grow(Validator *v) {
     u32 table;
     ValType elem;
     TRY(imm_table(v, &table, &elem));
-    note_table_write(v, table);
+    note_table_use(v, table);
     TRY(stack_pop(v, VAL_I32));
     TRY(stack_pop(v, elem));
     return stack_push(v, VAL_I32);
@@ -116,7 +112,7 @@ static bool do_table_fill(Validator *v) {
     u32 table;
     ValType elem;
     TRY(imm_table(v, &table, &elem));
-    note_table_write(v, table);
+    note_table_use(v, table);
     TRY(stack_pop(v, VAL_I32));
     TRY(stack_pop(v, elem));
     return stack_pop(v, VAL_I32);
@@ -137,7 +133,8 @@ static bool do_table_copy(Validator *v) {
     ValType from_elem;
     TRY(imm_table(v, &to, &to_elem));
     TRY(imm_table(v, &from, &from_elem));
-    note_table_write(v, to);
+    note_table_use(v, to);
+    note_table_use(v, from);
     return check_same_elem(v, to_elem, from_elem);
 }
 
@@ -152,7 +149,7 @@ static bool do_table_init(Validator *v) {
     const u8 *at = v->at;
     TRY(imm_u32(v, &segment));
     TRY(imm_table(v, &table, &elem));
-    note_table_write(v, table);
+    note_table_use(v, table);
     v->at = at; // the scripts want the table checked first
     TRY(imm_elem(v, &segment) && imm_u32(v, &table));
     return check_same_elem(v, elem, v->module->elems[segment].type);
@@ -298,8 +295,6 @@ static bool do_op(Validator *v, Opcode op) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum" // those without fixed operands
     switch (op) {
-    case OP_DROP:
-        return do_drop(v);
     case OP_SELECT:
         return do_select(v);
     case OP_SELECT_T:
@@ -321,7 +316,7 @@ static bool do_op(Validator *v, Opcode op) {
     case OP_REF_IS_NULL:
         return do_ref_is_null(v);
     default:
-        return control_op(v, op);
+        return control_rare(v, op);
     }
 #pragma GCC diagnostic pop
 }
@@ -359,16 +354,25 @@ static ShapeKind shape_kind(Opcode op) {
                : op == OP_LOCAL_SET ? SHAPE_LOCAL_SET
                                     : SHAPE_LOCAL_TEE;
     }
-    if (info->params == NULL || info->prefix != 0) {
-        return SHAPE_OTHER;
+    if (info->imm == IMM_BLOCK) {
+        return SHAPE_BLOCK;
     }
-    return info->imm == IMM_NONE     ? SHAPE_PLAIN
-           : info->imm == IMM_MEMARG ? SHAPE_MEMARG
-           : info->imm == IMM_I32    ? SHAPE_I32_CONST
-           : info->imm == IMM_I64    ? SHAPE_I64_CONST
-           : info->imm == IMM_F32    ? SHAPE_FLOAT_CONST
-           : info->imm == IMM_F64    ? SHAPE_FLOAT_CONST
-                                     : SHAPE_OTHER;
+    if (info->params == NULL || info->prefix != 0) {
+        return op == OP_END     ? SHAPE_END
+               : op == OP_BR    ? SHAPE_BR
+               : op == OP_BR_IF ? SHAPE_BR_IF
+               : op == OP_CALL  ? SHAPE_CALL
+               : op == OP_DROP  ? SHAPE_DROP
+                                : SHAPE_OTHER;
+    }
+    const usize pop_count = strlen(info->params);
+    return info->imm == IMM_MEMARG ? (pop_count == 1 ? SHAPE_LOAD : SHAPE_STORE)
+           : info->imm == IMM_I32  ? SHAPE_I32_CONST
+           : info->imm == IMM_I64  ? SHAPE_I64_CONST
+           : info->imm != IMM_NONE ? SHAPE_OTHER
+           : pop_count == 1        ? SHAPE_UNARY
+           : pop_count == 2        ? SHAPE_BINARY
+                                   : SHAPE_OTHER;
 }
 
 static Shape shape_of(Opcode op) {
@@ -379,18 +383,16 @@ static Shape shape_of(Opcode op) {
     }
     shape.pop_count = (u8)strlen(info->params);
     for (u32 i = 0; i < shape.pop_count; i++) {
-        const u32 shift = 32 - 8 * (shape.pop_count - i);
-        shape.want |= (u32)letter_type(info->params[i]) << shift;
-        shape.mask |= 0xFFu << shift;
+        shape.pops[i] = (u8)letter_type(info->params[shape.pop_count - 1 - i]);
     }
     shape.result = info->results[0] == 0 ? VAL_NONE : (u8)letter_type(info->results[0]);
-    if (shape.kind == SHAPE_FLOAT_CONST) {
-        shape.align_log2 = info->imm == IMM_F32 ? 4 : 8;
-    }
     return shape;
 }
 
 void shapes_init(Validator *v) {
+    for (u32 type = VAL_NONE + 1; type < VAL_COUNT; type++) {
+        v->type_of_byte[val_binary((ValType)type)] = (u8)type;
+    }
     for (u32 i = 0; i < OP_COUNT; i++) {
         v->by_opcode[i] = shape_of((Opcode)i);
         if (OPCODES[i].prefix == 0) {

@@ -2,6 +2,7 @@
 //
 // In dead code (behind an unconditional branch) operands below the frame's base exist in any type
 // and number: popping there succeeds. A popped unknown that is pushed again is VAL_NONE.
+#include "base/alloc.h"
 #include "wasm/validate_int.h"
 
 bool stack_ensure(Validator *v, u32 count) {
@@ -9,26 +10,34 @@ bool stack_ensure(Validator *v, u32 count) {
     if (height + count > MAX_OPERANDS) {
         return fail_at(v, LIMIT, v->op_at, "more than %d operands on the stack", MAX_OPERANDS);
     }
-    const usize needed = height + count + (usize)(v->end - v->at) + STACK_PAD;
+    const usize needed = height + count + (usize)(v->end - v->at) + 1;
     if (LIKELY(needed <= v->stack_room)) {
         return true;
     }
     const usize base = (usize)(v->base - v->stack);
-    const usize high = (usize)(v->high - v->stack);
-    if (!vec_grow((void **)&v->stack, &v->stack_room, height, needed - height, 1)) {
+    u8 *stack = mem_grow(v->stack, v->stack_room, needed + needed / 2);
+    if (stack == NULL) {
         return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
     }
-    v->sp = v->stack + height;
-    v->base = v->stack + base;
-    v->high = v->stack + high;
+    v->stack_room = needed + needed / 2;
+    v->stack = stack;
+    v->sp = stack + height;
+    v->base = stack + base;
     return true;
 }
 
-static void note_height(Validator *v) { v->high = v->sp > v->high ? v->sp : v->high; }
+u32 stack_height(const Validator *v) {
+    const u8 *from = v->stack + v->height;
+    const u8 *zero = memchr(from, 0, v->stack_room - v->height);
+    return zero == NULL ? (u32)v->stack_room : (u32)(zero - v->stack);
+}
 
 bool stack_push(Validator *v, ValType type) {
     *v->sp++ = (u8)type;
-    note_height(v);
+    if (UNLIKELY(type == VAL_NONE)) {
+        const usize height = (usize)(v->sp - v->stack);
+        v->height = height > v->height ? height : v->height;
+    }
     return true;
 }
 
@@ -37,7 +46,6 @@ bool stack_push_list(Validator *v, TypeList types) {
         TRY(stack_ensure(v, types.count));
         memcpy(v->sp, types.at, types.count);
         v->sp += types.count;
-        note_height(v);
     }
     return true;
 }
@@ -45,7 +53,7 @@ bool stack_push_list(Validator *v, TypeList types) {
 bool stack_pop_any(Validator *v, ValType *type) {
     if (UNLIKELY(v->sp == v->base)) {
         *type = VAL_NONE;
-        return v->top->is_dead ||
+        return v->is_dead ||
                fail_at(v, INVALID, v->op_at, "type mismatch: expected an operand, found nothing");
     }
     *type = (ValType)*--v->sp;
@@ -54,7 +62,7 @@ bool stack_pop_any(Validator *v, ValType *type) {
 
 bool stack_pop(Validator *v, ValType type) {
     if (UNLIKELY(v->sp == v->base)) {
-        return v->top->is_dead || fail_at(v, INVALID, v->op_at,
+        return v->is_dead || fail_at(v, INVALID, v->op_at,
                                           "type mismatch: expected %s, found nothing",
                                           val_name(type));
     }
@@ -80,15 +88,28 @@ static bool list_mismatch(Validator *v, TypeList types, u32 count) {
                    val_name((ValType)types.at[types.count - 1 - count]));
 }
 
+// Short lists byte by byte: they have just been written so.
+static bool same_types(const u8 *a, const u8 *b, u32 count) {
+    enum { SHORT = 8 };
+    if (UNLIKELY(count > SHORT)) {
+        return memcmp(a, b, count) == 0;
+    }
+    u32 i = 0;
+    while (i < count && a[i] == b[i]) {
+        i++;
+    }
+    return i == count;
+}
+
 bool stack_check_list(Validator *v, TypeList types) {
     const usize there = (usize)(v->sp - v->base);
     const u32 count = there < types.count ? (u32)there : types.count;
-    if (UNLIKELY(count < types.count && !v->top->is_dead)) {
+    if (UNLIKELY(count < types.count && !v->is_dead)) {
         return list_mismatch(v, types, count);
     }
     const u8 *found = v->sp - count;
     const u8 *wanted = types.at + (types.count - count);
-    if (count == 0 || LIKELY(memcmp(found, wanted, count) == 0)) {
+    if (LIKELY(same_types(found, wanted, count))) {
         return true;
     }
     u32 bad = 0;
@@ -99,6 +120,9 @@ bool stack_check_list(Validator *v, TypeList types) {
 }
 
 bool stack_pop_list(Validator *v, TypeList types) {
+    if (types.count == 0) {
+        return true;
+    }
     TRY(stack_check_list(v, types));
     const usize there = (usize)(v->sp - v->base);
     v->sp -= there < types.count ? there : types.count;
@@ -107,12 +131,12 @@ bool stack_pop_list(Validator *v, TypeList types) {
 
 bool stack_apply(Validator *v, const Shape *shape) {
     for (u32 i = 0; i < shape->pop_count; i++) {
-        TRY(stack_pop(v, (ValType)(shape->want >> (24 - 8 * i) & 0xFF)));
+        TRY(stack_pop(v, (ValType)shape->pops[i]));
     }
     return shape->result == VAL_NONE || stack_push(v, (ValType)shape->result);
 }
 
 void stack_make_dead(Validator *v) {
     v->sp = v->base;
-    v->top->is_dead = true;
+    facts_set_dead(v, true);
 }
