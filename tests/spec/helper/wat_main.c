@@ -1,14 +1,17 @@
-// What tests/spec/text_compare.py drives:
+// What the scripts tests/spec/text_*.py drive:
 //   wat_main wat FILE OUT     translates a text; prints nothing, or the error
 //   wat_main wast FILE DIR    reads a script; one line a command, each module as DIR/LINE.COL.wasm:
 //                             line, column, kind, and for modules "ok" or what is wrong, and the
 //                             expected message (tab-separated)
+//   wat_main numbers FILE -   one number literal a line: its kind, then the bits as f32 and as f64,
+//                             or "range"
 //   wat_main time FILE N      best of N translations, in MB of text a second
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/os_file.h"
+#include "text/number.h"
 #include "text/wast.h"
 #include "text/wat.h"
 
@@ -94,6 +97,38 @@ static int run_wast(const char *file, Str text, const char *directory) {
     return status != 0 ? status : report(file, &err);
 }
 
+static void print_number(Str literal) {
+    const NumberKind kind = text_number_kind(literal);
+    u32 single;
+    u64 twice;
+    if (kind == NUMBER_NONE) {
+        printf("none\n");
+        return;
+    }
+    printf("%d ", (int)kind);
+    if (text_f32_of(literal, &single)) {
+        printf("%08x ", single);
+    } else {
+        printf("range ");
+    }
+    if (text_f64_of(literal, &twice)) {
+        printf("%016llx\n", (unsigned long long)twice);
+    } else {
+        printf("range\n");
+    }
+}
+
+static int run_numbers(Str text) {
+    const char *end = text.at + text.count;
+    for (const char *at = text.at; at < end;) {
+        const char *line_end = memchr(at, '\n', (usize)(end - at));
+        line_end = line_end == NULL ? end : line_end;
+        print_number((Str){at, (usize)(line_end - at)});
+        at = line_end + 1;
+    }
+    return 0;
+}
+
 static double seconds(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -121,7 +156,7 @@ static int run_time(const char *file, Str text, const char *times) {
 
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fprintf(stderr, "usage: wat_main wat FILE OUT | wast FILE DIR | time FILE N\n");
+        fprintf(stderr, "usage: wat_main wat FILE OUT | wast FILE DIR | numbers FILE - | time FILE N\n");
         return 2;
     }
     FileBytes file;
@@ -135,6 +170,8 @@ int main(int argc, char **argv) {
         status = run_wat(argv[2], text, argv[3]);
     } else if (strcmp(argv[1], "wast") == 0) {
         status = run_wast(argv[2], text, argv[3]);
+    } else if (strcmp(argv[1], "numbers") == 0) {
+        status = run_numbers(text);
     } else if (strcmp(argv[1], "time") == 0) {
         status = run_time(argv[2], text, argv[3]);
     }
