@@ -37,7 +37,7 @@ spectest: release
 	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) spec
 
 bench: release
-	@bench/run.sh $(IMAGO)
+	@$(PYTHON) bench/run.py
 
 lint:
 	@$(PYTHON) tests/lint/run.py --report

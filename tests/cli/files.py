@@ -1,0 +1,164 @@
+"""Outputs, pipes, limits: what a table of rows cannot say."""
+import os
+import resource
+import subprocess
+
+from harness import IMAGO, Skip, run
+from rows_traps import PROGRAMS as TRAP_PROGRAMS
+from rows_usage import FILES as USAGE_FILES
+
+FILES = {
+    "lib.wat": USAGE_FILES["add.wat"],
+    "says.wat": TRAP_PROGRAMS["says.wat"].replace("(unreachable)", ""),
+    "memory.wat": '(module (memory 1) (func (export "_start")))',
+}
+
+
+def expect(result, status, err=None, out=None):
+    """`result` of run(): exit status, words in standard error, all of standard output."""
+    assert result[0] == status, f"exit status should be {status}, is {result[0]}: {result[2]!r}"
+    assert err is None or err in result[2], f"standard error should say {err!r}: {result[2]!r}"
+    assert out is None or out == result[1], f"standard output should be {out!r}: {result[1]!r}"
+
+
+def image_of(folder, name="lib.wat"):
+    image = folder.file(name.replace(".wat", ".image"))
+    expect(run(["compile", folder.file(name), "-o", image]), 0, out="")
+    return image
+
+
+def runs_an_image(folder):
+    image = image_of(folder)
+    expect(run(["run", "--invoke", "add", image, "1", "2"]), 0, out="3\n")
+    with open(image, "rb") as file:
+        expect(run(["run", "--invoke", "add", "-", "1", "2"], stdin=file.read()), 0, out="3\n")
+
+
+def compiles_to_standard_output(folder):
+    image = image_of(folder)
+    done = subprocess.run([IMAGO, "compile", folder.file("lib.wat"), "-o", "-"],
+                          stdout=subprocess.PIPE, check=True)
+    with open(image, "rb") as file:
+        assert file.read() == done.stdout, "the image on standard output is another"
+
+
+def keeps_the_input(folder):
+    """Output = input is refused, by any name, and the input stays."""
+    path = folder.file("lib.wat")
+    link = folder.file("link.wat")
+    os.link(path, link)
+    for output in (path, link, os.path.join(folder.path, ".", "lib.wat")):
+        for command in ("compile", "wat2wasm"):
+            expect(run([command, path, "-o", output]), 2, "is input and output")
+    os.unlink(link)
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == FILES["lib.wat"], "the input was changed"
+
+
+def refuses_bad_outputs(folder):
+    path = folder.file("lib.wat")
+    for command in ("compile", "wat2wasm"):
+        expect(run([command, path, "-o", folder.file("no/such/x")]), 73, "cannot create")
+        expect(run([command, path, "-o", folder.path]), 73, folder.path)
+        expect(run([command, path, "-o", "/dev/full"]), 74, "/dev/full")
+    assert not [f for f in os.listdir(folder.path) if f.endswith(".tmp")], "a temporary file stays"
+
+
+def leaves_devices_alone(folder):
+    """-o /dev/null writes to the device; it does not become a file."""
+    before = os.stat("/dev/null")
+    expect(run(["compile", folder.file("lib.wat"), "-o", "/dev/null"]), 0)
+    after = os.stat("/dev/null")
+    assert (before.st_ino, before.st_rdev) == (after.st_ino, after.st_rdev), "/dev/null replaced"
+
+
+def replaces_an_old_image(folder):
+    """A running image stays what it was: the new one gets its own inode."""
+    image = image_of(folder)
+    before = os.stat(image).st_ino
+    image_of(folder)
+    assert os.stat(image).st_ino != before, "written in place"
+
+
+def unreadable_input(folder):
+    if os.geteuid() == 0:
+        raise Skip("root reads everything")
+    path = folder.file("secret.wasm")
+    with open(path, "wb"):
+        pass
+    os.chmod(path, 0)
+    expect(run(["validate", path]), 66, "Permission denied")
+
+
+def loses_its_own_output(folder):
+    for command in (["--help"], ["objdump", image_of(folder)],
+                    ["run", "--invoke", "add", folder.file("lib.wat"), "1", "2"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([IMAGO] + command, stdout=full, stderr=subprocess.PIPE,
+                                  check=False)
+        assert done.returncode == 74, f"{command}: exit status {done.returncode}"
+        assert b"cannot write to standard output" in done.stderr, done.stderr
+
+
+def guest_loses_its_output(folder):
+    """The guest sees an error code: it is not killed by SIGPIPE, and it decides what to do."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([IMAGO, folder.file("says.wat")], stdout=full,
+                              stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0, done
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([IMAGO, folder.file("says.wat")], stdout=writer, stderr=subprocess.PIPE,
+                          check=False)
+    os.close(writer)
+    assert done.returncode == 0, done
+    done = subprocess.run([IMAGO, folder.file("says.wat")], stderr=subprocess.PIPE, check=False,
+                          preexec_fn=lambda: os.close(1))
+    assert done.returncode == 0, done
+
+
+def damaged_image(folder):
+    with open(image_of(folder), "rb") as file:
+        image = file.read()
+    for count in (1, 63, 64, 100, len(image) // 2, len(image) - 1):
+        path = folder.file("cut.image")
+        with open(path, "wb") as file:
+            file.write(image[:count])
+        expect(run(["run", path]), 65, "cut.image")
+        expect(run(["objdump", path]), 65, "cut.image")
+    expect(run(["run", "/bin/sh"]), 65, "ELF")
+    for command in (["validate", image_of(folder)],
+                    ["compile", image_of(folder), "-o", folder.file("x")]):
+        expect(run(command), 65, "is an image")
+
+
+def little_address_space(folder):
+    """Refused memory is exit status 71 with a reason, not a crash."""
+    if "asan" in IMAGO:
+        raise Skip("the address sanitizer needs address space of its own")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+    expect(run(["run", folder.file("memory.wat")], setup=limit), 71, "memory.wat")
+
+
+def few_descriptors(folder):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+    status, _, err = run(["run", "--dir", folder.path, "--dir", folder.path, "--dir", folder.path,
+                          folder.file("says.wat")], setup=limit)
+    assert status in (66, 71), f"exit status {status}: {err}"
+
+
+def statistics(folder):
+    """--stats says its lines on standard error."""
+    result = run(["compile", folder.file("lib.wat"), "-o", folder.file("x.image"), "--stats"])
+    expect(result, 0, "bytes of text", "")
+    expect(run(["run", "--stats", folder.file("x.image")]), 0, "loaded in", "")
+
+
+TESTS = [
+    runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
+    leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
+    guest_loses_its_output, damaged_image, little_address_space, few_descriptors, statistics,
+]

@@ -1,0 +1,214 @@
+"""Manual page, completions, objdump and the script runner: what comes out of them."""
+import os
+import pty
+import re
+import shutil
+import subprocess
+
+from harness import IMAGO, Skip, run
+from rows_usage import COMMANDS, FILES as USAGE_FILES
+from wasm import CODE, FUNC, HEAD, ONE_TYPE, body, leb, section
+
+FILES = {"lib.wat": USAGE_FILES["add.wat"]}
+
+
+def options_of(command):
+    status, out, _ = run([command, "--help"])
+    assert status == 0
+    return re.findall(r"^ +(?:-\w, )?(--[\w-]+)", out.split("options:")[1], re.MULTILINE)
+
+
+def manual_has_every_option(_):
+    page = run(["man"])[1].replace("\\-", "-").replace("\\fB", "").replace("\\fR", "")
+    for command in COMMANDS:
+        assert f".SS imago {command} " in page, f"no section on {command}"
+        part = page.split(f".SS imago {command} ")[1].split(".SS ")[0]
+        for option in options_of(command):
+            assert option in part or option in ("--help", "--version"), f"{command} {option}"
+
+
+def manual_is_good_roff(_):
+    if shutil.which("groff") is None:
+        raise Skip("no groff")
+    page = run(["man"])[1]
+    done = subprocess.run(["groff", "-man", "-ww", "-z"], input=page.encode(), check=False,
+                          stderr=subprocess.PIPE)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def completions_have_every_option(_):
+    for shell in ("bash", "zsh", "fish"):
+        text = run(["completion", shell])[1]
+        for command in COMMANDS:
+            for option in options_of(command):
+                word = f"-l {option[2:]}" if shell == "fish" else option
+                assert word in text, f"{shell}: {command} {option}"
+
+
+def completions_parse(_):
+    for shell in ("bash", "zsh", "fish"):
+        if shutil.which(shell) is None:
+            continue
+        text = run(["completion", shell])[1]
+        done = subprocess.run([shell, "-n"], input=text.encode(), stderr=subprocess.PIPE,
+                              check=False)
+        assert done.returncode == 0 and not done.stderr, f"{shell}: {done.stderr}"
+
+
+def bash_completes(_):
+    if shutil.which("bash") is None:
+        raise Skip("no bash")
+    script = run(["completion", "bash"])[1] + """
+        COMP_WORDS=(imago compile --st); COMP_CWORD=2; _imago; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(imago va); COMP_CWORD=1; _imago; echo "${COMPREPLY[@]}"
+        """
+    done = subprocess.run(["bash"], input=script.encode(), stdout=subprocess.PIPE, check=True,
+                          cwd="/")
+    assert done.stdout.decode().split() == ["--stats", "validate"] or \
+        done.stdout.decode().split()[:2] == ["--stats", "validate"], done.stdout
+
+
+def objdump_shows_everything(folder):
+    status, out, err = run(["objdump", folder.file("lib.wat")])
+    assert status == 0, err
+    for words in ("sections:", r"\.text", r"\.eh_frame", "functions: 6", r"\(i32 i32\) -> \(i32\)",
+                  r"entry stub of type"):
+        assert re.search(words, out), f"{words} missing"
+    if "no Capstone" not in err:
+        assert re.search(r"\bret\b", out), "no instructions"
+
+
+def objdump_shows_one_function(folder):
+    names = {"--func=0": None}
+    for option in names:
+        status, out, err = run(["objdump", option, folder.file("lib.wat")])
+        assert status == 0, err
+        assert len(re.findall(r"^[0-9a-f]{8} <", out, re.MULTILINE)) == 1, out
+    status, out, err = run(["objdump", "--funcs", folder.file("lib.wat")])
+    assert status == 0 and "<" not in out, out
+    status, _, err = run(["objdump", "--func", "nosuch", folder.file("lib.wat")])
+    assert status == 2 and "no function 'nosuch'" in err, err
+
+
+GOOD_SCRIPT = """
+(module (func (export "f") (param i32) (result i32) (i32.div_u (i32.const 6) (local.get 0)))
+        (global (export "g") f32 (f32.const nan))
+        (func $r (export "r") (call $r)))
+(assert_return (invoke "f" (i32.const 3)) (i32.const 2))
+(assert_return (get "g") (f32.const nan:canonical))
+(assert_trap (invoke "f" (i32.const 0)) "integer divide by zero")
+(assert_exhaustion (invoke "r") "call stack exhausted")
+(assert_invalid (module (func (result i32))) "type mismatch")
+(assert_malformed (module quote "(func") "unexpected end")
+(assert_unlinkable (module (import "spectest" "nothing" (func))) "unknown import")
+(assert_trap (module (func $s (unreachable)) (start $s)) "unreachable")
+(register "lib")
+(module $user (import "lib" "f" (func $f (param i32) (result i32)))
+        (import "spectest" "global_i32" (global i32)) (import "spectest" "memory" (memory 1))
+        (func (export "h") (result i32) (i32.add (call $f (i32.const 2)) (global.get 0))))
+(assert_return (invoke $user "h") (i32.const 669))
+"""
+SIMD_SCRIPT = """
+(module (func (export "v") (result v128) (v128.const i64x2 1 2)))
+(assert_return (invoke "v") (v128.const i64x2 1 2))
+(assert_invalid (module (func (result v128) (i32.const 1))) "type mismatch")
+"""
+
+
+def last_line(text):
+    return text.rstrip().splitlines()[-1]
+
+
+def scripts_pass(folder):
+    path = folder.file("good.wast")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(GOOD_SCRIPT)
+    status, out, err = run(["wast", path])
+    assert status == 0 and last_line(out) == "9 passed, 0 failed, 0 skipped", out + err
+    status, out, err = run(["wast", path, path])
+    assert last_line(out) == "18 passed, 0 failed, 0 skipped", out + err
+
+
+def scripts_fail(folder):
+    """Each assertion turned round fails, and says where."""
+    path = folder.file("bad.wast")
+    wrong = [
+        ('(invoke "f" (i32.const 3)) (i32.const 2)', '(invoke "f" (i32.const 3)) (i32.const 1)'),
+        ("f32.const nan:canonical", "f32.const 1"),
+        ('(assert_trap (invoke "f" (i32.const 0))', '(assert_trap (invoke "f" (i32.const 1))'),
+        ("(func (result i32))) \"type", "(func)) \"type"),
+        ('quote "(func")', 'quote "(func)")'),
+        ('"nothing" (func)', '"print" (func)'),
+        ("(func $s (unreachable))", "(func $s)"),
+    ]
+    for right, other in wrong:
+        assert right in GOOD_SCRIPT, right
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(GOOD_SCRIPT.replace(right, other))
+        status, out, err = run(["wast", path])
+        assert status == 1 and last_line(out) == "8 passed, 1 failed, 0 skipped", out + err
+        assert re.match(r"\S*bad.wast:\d+: .*expected .*, came ", out), out
+
+
+def scripts_skip_simd(folder):
+    path = folder.file("simd.wast")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(SIMD_SCRIPT)
+    status, out, err = run(["wast", path])
+    if last_line(out) == "2 passed, 0 failed, 0 skipped":
+        raise Skip("SIMD is supported")
+    assert status == 0 and last_line(out) == "1 passed, 0 failed, 1 skipped", out + err
+    status, out, err = run(["wast", "--simd=require", path])
+    assert status == 1 and ", 0 skipped" in out, out + err
+
+
+def scripts_that_are_none(folder):
+    path = folder.file("none.wast")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("(module)\n(assert_return (invoke")
+    status, out, err = run(["wast", path])
+    assert status == 65 and re.search(r"none.wast:2:\d+: ", err), out + err
+    assert last_line(out) == "0 passed, 1 failed, 0 skipped", out
+
+
+def slow_module(seconds_of_work):
+    """A module of one function type whose compilation takes a while."""
+    code = b"\x41\x01\x41\x02\x6a\x1a" * 200000 + b"\x0b"
+    count = 30 * seconds_of_work
+    bodies = body(code) * count
+    return (HEAD + ONE_TYPE + section(FUNC, leb(count) + bytes(count)) +
+            section(CODE, leb(count) + bodies))
+
+
+def shows_progress(folder):
+    """A line on a terminal after half a second, erased; nothing when it is no terminal."""
+    path = folder.file("slow.wasm")
+    with open(path, "wb") as file:
+        file.write(slow_module(2))
+    command = [IMAGO, "compile", "-j1", path, "-o", folder.file("slow.image"), "--stats"]
+    main, side = pty.openpty()
+    done = subprocess.Popen(command, stdout=side, stderr=side, stdin=subprocess.DEVNULL)
+    os.close(side)
+    out = b""
+    while True:
+        try:
+            part = os.read(main, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        out += part
+    os.close(main)
+    assert done.wait() == 0, out
+    compiled = re.search(rb"compile ([\d.]+) ms", out)
+    if compiled and float(compiled.group(1)) < 700:
+        raise Skip("compiled too fast to show progress")
+    assert re.search(rb"\r  compiling: +\d+ %", out), out
+    assert b"\r\x1b[K" in out, out
+
+
+TESTS = [
+    manual_has_every_option, manual_is_good_roff, completions_have_every_option,
+    completions_parse, bash_completes, objdump_shows_everything, objdump_shows_one_function,
+    scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
+]
