@@ -2,8 +2,8 @@
 // identity; it is no proof against somebody who means to forge one.
 //
 // Every chunk of IMAGE_CHUNK_BYTES (the last may be shorter) gives hash_bytes(chunk, bytes, 0); the
-// hashes in order, 8 bytes each, are hashed with seeds 1, 2 and 3 to 8 + 8 + 4 bytes. The build-id's
-// own bytes count as zero.
+// hashes in order, 8 bytes each, are hashed with seeds 1, 2 and 3 to 8 + 8 + 4 bytes. The
+// build-id's own bytes count as zero.
 #ifndef IMAGE_BUILD_ID_H
 #define IMAGE_BUILD_ID_H
 

@@ -1,6 +1,7 @@
-// The ELF view of an image. What we accept is narrower than ELF: one file that is mapped as it lies,
-// so that offsets are addresses, nothing is writable, and nobody has to relocate or run anything
-// before it is used. What a tool may have done to an image since (strip, objcopy) stays acceptable.
+// The ELF view of an image. What we accept is narrower than ELF: one file that is mapped as it
+// lies, so that offsets are addresses, nothing is writable, and nobody has to relocate or run
+// anything before it is used. What a tool may have done to an image since (strip, objcopy) stays
+// acceptable.
 #include <elf.h>
 
 #include "image/image_int.h"
@@ -143,7 +144,8 @@ static bool check_segment(ElfCheck *check, u32 i) {
     case PT_GNU_EH_FRAME:
     case PT_GNU_PROPERTY: return true;
     case PT_GNU_STACK:
-        return (segment.p_flags & PF_X) == 0 || DAMAGED(check, where, "it asks for an executable stack");
+        return (segment.p_flags & PF_X) == 0 ||
+               DAMAGED(check, where, "it asks for an executable stack");
     case PT_INTERP: return DAMAGED(check, where, "it names a program interpreter");
     default:
         return DAMAGED(check, where, "segment %u has type 0x%x, which no image has", i,

@@ -1,5 +1,5 @@
-// The bytes of an image: constants and records. Described in docs/image-format.md; written by link/,
-// read by image/.
+// The bytes of an image: constants and records. Described in docs/image-format.md; written by
+// link/, read by image/.
 #ifndef IMAGE_FORMAT_H
 #define IMAGE_FORMAT_H
 

@@ -146,7 +146,9 @@ static void open_counts(Image *image, const StoredHeader *header) {
     image->memory_import_count = header->memory_imports;
     image->global_import_count = header->global_imports;
     image->start_func = header->start_func;
-    image->name = string_at(image, header->name_offset, header->name_bytes);
+    const ImageTable *name = &image->name_text;
+    const bool has_name = name->count != 0 && name->at[name->count - 1] == 0;
+    image->name = has_name ? (Str){(const char *)name->at, name->count - 1} : (Str){"", 0};
 }
 
 // Counts that the runtime multiplies and adds: within the limits of WebAssembly, and of each other.

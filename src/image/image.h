@@ -33,18 +33,18 @@ typedef struct Image {
     u32 start_func; // ID_NONE: none
     Str name;       // of the module
     // Counts of the tables are public, their bytes private to image/.
-    ImageTable types, type_codes, imports, exports, funcs, funcrefs, tables, memories, globals, elems,
-        elem_items, datas, func_names;
+    ImageTable name_text, types, type_codes, imports, exports, funcs, funcrefs, tables, memories;
+    ImageTable globals, elems, elem_items, datas, func_names;
     const u8 *strings, *traps, *addrmap, *data;
     u64 string_bytes, trap_bytes, addrmap_bytes, data_bytes;
     u64 rodata_offset, rodata_bytes; // .rodata: constants and frozen tables
     u64 snapshot_offset, snapshot_bytes, snapshot_address;
 } Image;
 
-// Finds and checks the parts of an image. `bytes` must stay mapped while *image is used.
-// ERR_IMAGE with one sentence (file offset where it helps) for anything that is not an image of this
-// version for this kind of machine; whether this machine has image->cpu_features is left to the
-// caller. Constant time; reads the first page of a file that the linker wrote.
+// Finds and checks the parts of an image. `bytes` must stay mapped while *image is used. ERR_IMAGE
+// with one sentence (file offset where it helps) for anything that is not an image of this version
+// for this kind of machine; whether this machine has image->cpu_features is left to the caller.
+// Constant time; reads the first page of a file that the linker wrote.
 bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
 
 // True if the bytes start as an Imago image (ELF header of a 64-bit shared object, our note not yet
@@ -52,6 +52,7 @@ bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
 bool image_has_magic(const void *bytes, usize count);
 
 // ---- Records; i below the count, else a zero record -------------------------------------------
+// Every name that they return is followed by a zero byte (and may contain others).
 
 typedef struct ImageType {
     FuncType type;
@@ -90,11 +91,11 @@ ImageExternType image_extern_type(const Image *image, ExternKind kind, u32 index
 typedef struct ImageFunc {
     u32 type;
     u32 text_offset, text_bytes; // ID_NONE and 0 for imports
-    u32 funcref;                 // slot in the context, ID_NONE if it does not escape or is imported
+    u32 funcref;                 // slot in the context, ID_NONE if it cannot escape or is imported
     bool has_no_frame;           // never pushes the frame pointer: rbp is the caller's throughout
 } ImageFunc;
-// By function index, imports included. Beyond the count, or when the code would not lie in the text:
-// no code, like an import.
+// By function index, imports included. Beyond the count, or when the code would not lie in the
+// text: no code, like an import.
 ImageFunc image_func(const Image *image, u32 func);
 // The function of a funcref slot; ID_NONE beyond the count.
 u32 image_funcref(const Image *image, u32 slot);

@@ -24,9 +24,10 @@ static inline bool record_load(const ImageTable *table, u32 i, void *out) {
     return true;
 }
 
-// A span of the string table; empty if it does not lie inside.
+// A string of the string table; empty if it does not lie inside, or is not followed by zero.
 static inline Str string_at(const Image *image, u32 offset, u32 bytes) {
-    if (!range_fits(offset, bytes, image->string_bytes)) {
+    if (!range_fits(offset, (u64)bytes + 1, image->string_bytes) ||
+        image->strings[(u64)offset + bytes] != 0) {
         return (Str){"", 0};
     }
     return (Str){(const char *)image->strings + offset, bytes};

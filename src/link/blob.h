@@ -68,7 +68,7 @@ typedef struct CodeBlob {
     u64 code_at; // range of CodeOutput.code
     u32 code_bytes;
     u32 align;   // power of two
-    u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata; stands at a multiple of 16 in the image
+    u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata; at a multiple of 16 in the image
     u32 first_fixup, fixup_count;
     u32 first_site, site_count;
     u32 first_unwind, unwind_count;

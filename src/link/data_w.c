@@ -1,5 +1,5 @@
-// Data segments in .rodata.wasm: plain bytes, or, where the memory is known, its initial contents in
-// whole pages that the runtime maps copy-on-write. The section is
+// Data segments in .rodata.wasm: plain bytes, or, where the memory is known, its initial contents
+// in whole pages that the runtime maps copy-on-write. The section is
 //
 //     segments that are copied or passive | zeros to a page boundary | snapshot
 //

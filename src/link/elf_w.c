@@ -5,8 +5,8 @@
 //     R    .eh_frame, .eh_frame_hdr     directly behind
 //          .symtab, .shstrtab           not loaded
 //
-// File offset and address are the same everywhere. What a loader reads stands in the first page: the
-// section headers are there too, since it looks for relocations in them.
+// File offset and address are the same everywhere. What a loader reads stands in the first page:
+// the section headers are there too, since it looks for relocations in them.
 #include "link/link_int.h"
 
 typedef struct SectionRow {

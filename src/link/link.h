@@ -28,9 +28,9 @@ typedef struct LinkStats {
 } LinkStats;
 
 // Writes the image to `fd` from offset 0, truncating nothing: an empty file. The same bytes for the
-// same input, however blobs are spread over outputs. Time and memory O(input); the text is not copied.
-// ERR_LIMIT (text or image beyond 2 GiB: "function F: call to G out of range"), ERR_IO, ERR_NO_MEMORY;
-// ERR_INTERNAL if the input contradicts itself.
+// same input, however blobs are spread over outputs. Time and memory O(input); the text is not
+// copied. ERR_LIMIT (text or image beyond 2 GiB: "function F: call to G out of range"), ERR_IO,
+// ERR_NO_MEMORY; ERR_INTERNAL if the input contradicts itself.
 bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err);
 
 #endif

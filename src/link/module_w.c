@@ -1,5 +1,5 @@
-// .imago.module: the module's description as flat tables (src/image/lists.def), each at a multiple of
-// 8, without pointers.
+// .imago.module: the module's description as flat tables (src/image/lists.def), each at a multiple
+// of 8, without pointers.
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -22,6 +22,15 @@ static StoredConst const_of(const ConstExpr *expr) {
         .low = expr->kind == CONST_VALUE ? expr->low : 0,
         .high = expr->kind == CONST_VALUE && expr->type == VAL_V128 ? expr->high : 0,
     };
+}
+
+static void write_name(Linker *linker) {
+    const Str name = linker->module->name;
+    if (name.count != 0) {
+        begin_list(linker, IMAGE_LIST_NAME, (u32)name.count + 1);
+        write_bytes(tables_of(linker), name.at, name.count);
+        write_u8(tables_of(linker), 0);
+    }
 }
 
 static void write_memories(Linker *linker) {
@@ -269,12 +278,11 @@ static void write_counts(Linker *linker) {
     header->memory_imports = module->memory_import_count;
     header->global_imports = module->global_import_count;
     header->start_func = module->has_start ? module->start_func : ID_NONE;
-    header->name_offset = strings_add(linker, module->name);
-    header->name_bytes = (u32)module->name.count;
 }
 
 void module_write(Linker *linker) {
     write_memories(linker);
+    write_name(linker);
     write_types(linker);
     write_imports(linker);
     write_exports(linker);

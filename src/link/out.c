@@ -8,7 +8,8 @@
 bool out_open(OutFile *out, int fd, Error *err) {
     *out = (OutFile){.fd = fd, .chunk_is_hole = true, .err = err};
     out->chunk = mem_alloc(IMAGE_CHUNK_BYTES);
-    return out->chunk != NULL || fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
+    return out->chunk != NULL ||
+           fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
 }
 
 void out_close(OutFile *out) {

@@ -91,13 +91,14 @@ static bool all_functions_are_there(const Linker *linker) {
 // "function 7 (name)"
 static const char *blob_text(const Linker *linker, BlobKind kind, u32 index, char *out,
                              usize out_bytes) {
+    const Module *module = linker->module;
     char name[56];
     if (kind != BLOB_FUNC) {
         (void)snprintf(out, out_bytes, "stub of type %u", index);
-    } else if (index >= linker->module->func_count || linker->module->funcs[index].name.count == 0) {
+    } else if (index >= module->func_count || module->funcs[index].name.count == 0) {
         (void)snprintf(out, out_bytes, "function %u", index);
     } else {
-        str_printable(linker->module->funcs[index].name, name, sizeof name);
+        str_printable(module->funcs[index].name, name, sizeof name);
         (void)snprintf(out, out_bytes, "function %u (%s)", index, name);
     }
     return out;
@@ -172,7 +173,8 @@ static bool fail_too_long(const Linker *linker) {
             }
         }
     }
-    return fail(linker->err, LIMIT, ERROR_NO_OFFSET, "code of %llu bytes, an image has at most %llu",
+    return fail(linker->err, LIMIT, ERROR_NO_OFFSET,
+                "code of %llu bytes, an image has at most %llu",
                 (unsigned long long)linker->text_bytes, IMAGE_MAX_BYTES);
 }
 

@@ -20,8 +20,8 @@ typedef struct PositionWriter {
     u8 kind;
 } PositionWriter;
 
-// Place of a site: a call is the last byte of its instruction, so that it differs from a trap of the
-// instruction behind it.
+// Place of a site: a call is the last byte of its instruction, so that it differs from a trap of
+// the instruction behind it.
 static u32 site_key(const Site *site) {
     return site->kind == SITE_CALL && site->offset != 0 ? site->offset - 1 : site->offset;
 }
@@ -35,11 +35,13 @@ static bool sites_are_sorted(const Site *sites, u32 count) {
     return true;
 }
 
-// Merges from[0..middle) and from[middle..count) to `to`; of equal keys the first half's come first.
+// Merges from[0..middle) and from[middle..count) to `to`; of equal keys the first half's come
+// first.
 static void merge(const Site *from, u32 middle, u32 count, Site *to) {
     u32 a = 0, b = middle;
     for (u32 i = 0; i < count; i++) {
-        const bool takes_first = a < middle && (b >= count || site_key(&from[a]) <= site_key(&from[b]));
+        const bool takes_first =
+            a < middle && (b >= count || site_key(&from[a]) <= site_key(&from[b]));
         to[i] = takes_first ? from[a++] : from[b++];
     }
 }

@@ -1,5 +1,5 @@
-// One string table serves the module's tables, the symbols and the dynamic linker. A name that is at
-// once import, export and function name is stored once. Every string ends in a zero byte.
+// One string table serves the module's tables, the symbols and the dynamic linker. A name that is
+// at once import, export and function name is stored once. Every string ends in a zero byte.
 #include "base/hash.h"
 #include "link/link_int.h"
 
@@ -46,7 +46,8 @@ u32 strings_add(Linker *linker, Str text) {
             slot->bytes = table->failed ? 0 : (u32)text.count;
             return slot->offset;
         }
-        if (slot->bytes == text.count && memcmp(table->at + slot->offset, text.at, text.count) == 0) {
+        if (slot->bytes == text.count &&
+            memcmp(table->at + slot->offset, text.at, text.count) == 0) {
             return slot->offset;
         }
     }

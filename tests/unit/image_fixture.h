@@ -1,4 +1,5 @@
-// A module made by hand, with functions in hand-assembled x86-64 code, for tests of link/ and image/.
+// A module made by hand, with functions in hand-assembled x86-64 code, for tests of link/ and
+// image/.
 //
 //   0      imported function env.f, type 1
 //   1 inc  edi + 1, a leaf                     exported "inc", "increment"
@@ -21,6 +22,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "image/format.h"
 #include "image/image.h"
 #include "link/link.h"
 
@@ -128,8 +130,8 @@ static void fixture_segments(Fixture *f) {
     static ElemSegment elems[3];
     elems[0] = (ElemSegment){SEGMENT_ACTIVE, VAL_FUNCREF, 1, fixture_i32(4), FIX_ITEMS, 3};
     elems[1] = (ElemSegment){SEGMENT_ACTIVE, VAL_FUNCREF, 1, fixture_i32(6), FIX_ITEMS, 1};
-    elems[2] =
-        (ElemSegment){.mode = SEGMENT_PASSIVE, .type = VAL_EXTERNREF, .items = FIX_GLOBAL_ITEM, .count = 2};
+    elems[2] = (ElemSegment){.mode = SEGMENT_PASSIVE, .type = VAL_EXTERNREF,
+                             .items = FIX_GLOBAL_ITEM, .count = 2};
     f->module.elems = elems;
     f->module.elem_count = 3;
     DataSegment *datas = PUSH(&f->arena, DataSegment, 4);
@@ -138,8 +140,10 @@ static void fixture_segments(Fixture *f) {
     datas[0] = (DataSegment){.mode = SEGMENT_ACTIVE, .offset = fixture_i32(70000),
                              .bytes = {large, f->options.large_data_bytes}};
     datas[1] = (DataSegment){.mode = SEGMENT_PASSIVE, .bytes = STR("passive")};
-    datas[2] = (DataSegment){.mode = SEGMENT_ACTIVE, .offset = fixture_i32(70010), .bytes = STR("over")};
-    datas[3] = (DataSegment){.mode = SEGMENT_ACTIVE, .offset = fixture_i32(196608), .bytes = {"", 0}};
+    datas[2] = (DataSegment){.mode = SEGMENT_ACTIVE, .offset = fixture_i32(70010),
+                             .bytes = STR("over")};
+    datas[3] = (DataSegment){.mode = SEGMENT_ACTIVE, .offset = fixture_i32(196608),
+                             .bytes = {"", 0}};
     f->module.datas = datas;
     f->module.data_count = 4;
 }
@@ -284,7 +288,7 @@ static void fixture_filler(Fixture *f, u32 index) {
 
 static void fixture_stub(Fixture *f, BlobKind kind, u32 type) {
     CodeBlob *blob = fixture_blob(f, kind, type);
-    FIX_CODE(f, blob, 0x55, 0x48, 0x89, 0xE5, 0xFF, 0xD6, 0xC9, 0xC3); // frame; call rsi; leave; ret
+    FIX_CODE(f, blob, 0x55, 0x48, 0x89, 0xE5, 0xFF, 0xD6, 0xC9, 0xC3); // call rsi, in a frame
     fixture_site(f, blob, 6, 0, SITE_CALL);
     fixture_frame(f, blob, 6);
 }
@@ -365,6 +369,15 @@ static bool fixture_link(const Fixture *f, FixtureFile *file, Error *err) {
     file->bytes = mmap(NULL, file->count, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     close(fd);
     return file->bytes != MAP_FAILED && stats.image_bytes == file->count;
+}
+
+// File offset of our header, behind the name in note form.
+static inline u64 fixture_header(const FixtureFile *file) {
+    u64 at = 0;
+    while (at < 4096 && memcmp(file->bytes + at, IMAGE_NOTE_NAME, sizeof IMAGE_NOTE_NAME) != 0) {
+        at++;
+    }
+    return at + 8;
 }
 
 static void fixture_unlink(FixtureFile *file) {

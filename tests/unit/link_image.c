@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <execinfo.h>
 
 #include "image/build_id.h"
 #include "image/format.h"
@@ -349,7 +350,8 @@ TEST(frozen_table_is_filled) {
     if (linked_open(&linked, SMALL)) {
         const Image *image = &linked.image;
         const u8 *entries = image->bytes + image_table(image, 1).entries_offset;
-        EXPECT(entries == image->text + image_func(image, 5).text_offset + 7 + field_at(image, 5, 3));
+        const u8 *func = image->text + image_func(image, 5).text_offset;
+        EXPECT(entries == func + 7 + field_at(image, 5, 3));
         for (u32 i = 0; i < 10; i++) {
             ImageTableEntry entry;
             memcpy(&entry, entries + i * sizeof entry, sizeof entry);
@@ -516,7 +518,8 @@ TEST(padding_is_a_hole) {
         EXPECT(linked.file.count > 512ull << 20);
         EXPECT(st.st_blocks * 512 < 4 << 20);
         const i64 inc = image_func(&linked.image, 1).text_offset;
-        EXPECT_EQ(field_at(&linked.image, 2, 5), inc - (image_func(&linked.image, 2).text_offset + 9));
+        const i64 inc2 = image_func(&linked.image, 2).text_offset;
+        EXPECT_EQ(field_at(&linked.image, 2, 5), inc - (inc2 + 9));
         Error err = ERROR_INIT;
         EXPECT(image_verify(linked.file.bytes, linked.file.count, &err));
     }
@@ -595,12 +598,12 @@ static bool has_tool(const char *name) {
 // Output of a command, cut to fit.
 static const char *output_of(const char *before, const char *path, const char *after, char *out,
                              usize out_bytes) {
+    static char rest[4096];
     char command[256];
     (void)snprintf(command, sizeof command, "%s %s %s", before, path, after);
     FILE *pipe = popen(command, "r");
     const usize count = fread(out, 1, out_bytes - 1, pipe);
     out[count] = 0;
-    char rest[4096];
     while (fread(rest, 1, sizeof rest, pipe) != 0) {
     }
     pclose(pipe);
@@ -618,8 +621,8 @@ TEST(readelf_accepts) {
     if (linked_open(&linked, LARGE)) {
         output_of("readelf -aW", linked.file.path, "2>&1 >/dev/null", text, sizeof text);
         EXPECT_STR(text, "");
-        output_of("readelf -aW", linked.file.path, "2>&1 | grep -iE 'warning|error|corrupt|unrecognized'",
-                  text, sizeof text);
+        output_of("readelf -aW", linked.file.path,
+                  "2>&1 | grep -iE 'warning|error|corrupt|unrecognized'", text, sizeof text);
         EXPECT_STR(text, "");
         output_of("readelf -rW", linked.file.path, "2>&1", text, sizeof text);
         EXPECT_STR(text, "\nThere are no relocations in this file.\n");
@@ -630,7 +633,9 @@ TEST(readelf_accepts) {
         EXPECT(strstr(text, "DW_CFA_def_cfa: r6 (rbp) ofs 16") != NULL);
         EXPECT(strstr(text, "ZERO terminator") != NULL);
         EXPECT(strstr(text, "arning") == NULL);
-        output_of("readelf -sW", linked.file.path, "| grep -E ' (inc2|traps|func8|entry_stub2|exit_stub1)$' | wc -l", text, sizeof text);
+        output_of("readelf -sW", linked.file.path,
+                  "| grep -E ' (inc2|traps|func8|entry_stub2|exit_stub1)$' | wc -l", text,
+                  sizeof text);
         EXPECT_STR(text, "6\n"); // inc2 also in .dynsym
     }
     linked_close(&linked);
@@ -713,6 +718,38 @@ TEST(dlopen_accepts) {
     linked_close(&linked);
 }
 
+static void *frames[64];
+static int frame_count;
+
+static void note_frames(void) { frame_count = backtrace(frames, COUNT_OF(frames)); }
+
+// The C library's unwinder finds .eh_frame_hdr and .eh_frame, and walks through our frame into the
+// caller's.
+TEST(unwinder_walks_through) {
+    Linked linked;
+    if (linked_open(&linked, LARGE)) {
+        void *library = dlopen(linked.file.path, RTLD_NOW | RTLD_LOCAL);
+        const u8 *inc = library == NULL ? NULL : dlsym(library, "inc");
+        if (inc == NULL) {
+            TEST_FAIL("%s", dlerror());
+        } else {
+            const u8 *text_start = inc - image_func(&linked.image, 1).text_offset;
+            const u8 *stub = text_start + image_type(&linked.image, 2).entry_stub;
+            void (*enter)(void *context, void (*code)(void));
+            memcpy(&enter, &stub, sizeof enter);
+            enter(NULL, note_frames);
+            int at = 0;
+            while (at < frame_count && frames[at] != stub + 6) {
+                at++;
+            }
+            EXPECT(at < frame_count);
+            EXPECT(frame_count - at > 3); // this test, test_run, main
+            dlclose(library);
+        }
+    }
+    linked_close(&linked);
+}
+
 // As the runtime does it: one read-only mapping, one mprotect.
 TEST(mapped_code_runs) {
     Linked linked;
@@ -757,6 +794,7 @@ int main(void) {
     RUN(objdump_names_calls);
     RUN(strip_keeps_it_an_image);
     RUN(dlopen_accepts);
+    RUN(unwinder_walks_through);
     RUN(mapped_code_runs);
     return test_end();
 }
