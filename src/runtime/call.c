@@ -92,23 +92,38 @@ static ImagoStatus call_first(ImagoStore *store, const VmFuncRef *ref, ImagoValu
 
 ImagoStatus runtime_call(ImagoStore *store, const VmFuncRef *ref, ImagoValue *values, Error *err) {
     const CallTarget *target = target_of(store, ref);
-    if (LIKELY(target->ref == ref && runtime_thread.is_ready) &&
+    if (target->ref == ref && runtime_thread.is_ready &&
         (runtime_thread.store == NULL || !runtime_thread_is_low())) {
         return enter(store, ref, target->stub, values);
     }
     return call_first(store, ref, values, err);
 }
 
-ImagoStatus imago_func_call(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
-                            ImagoError *error) {
-    const VmFuncRef *ref = (const VmFuncRef *)func;
-    const CallTarget *target = target_of(store, ref);
-    if (UNLIKELY(target->ref != ref && (ref == NULL || store_of_func(func) != store))) {
-        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET,
-                  ref == NULL ? "no function" : "a function of another store");
+static ImagoStatus call_checked(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
+                                Error *err) {
+    if (func == NULL || store_of_func(func) != store) {
+        error_set(err, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET,
+                  func == NULL ? "no function" : "a function of another store");
         return IMAGO_FAIL;
     }
-    return runtime_call(store, ref, values, error);
+    return runtime_call(store, (const VmFuncRef *)func, values, err);
+}
+
+ImagoStatus imago_func_call(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
+                            ImagoError *error) {
+    // The common case, kept apart so that it needs few registers: a function that was called
+    // before, from a thread that is not in a call.
+    const VmFuncRef *ref = (const VmFuncRef *)func;
+    const CallTarget *target = target_of(store, ref);
+    if (UNLIKELY(target->ref != ref || ref == NULL || runtime_thread.store != NULL ||
+                 !runtime_thread.is_ready)) {
+        return call_checked(store, func, values, error);
+    }
+    runtime_thread.store = store;
+    const int status = arch_enter(&store->exec, target->stub, ref->vmctx, ref->code, values);
+    runtime_thread.store = NULL;
+    store->ended = (ImagoStatus)status;
+    return (ImagoStatus)status;
 }
 
 ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc *func) {

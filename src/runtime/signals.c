@@ -92,8 +92,8 @@ static bool trap_of_fault(const ImagoStore *store, const Fault *fault, TrapKind 
 
 static void record_fault(ImagoStore *store, const Fault *fault, TrapKind kind) {
     runtime_trap_set(store, kind);
-    if (kind == TRAP_MEMORY_OUT_OF_BOUNDS && fault->number == SIGSEGV) {
-        const ImagoMemory *memory = memory_at(store, fault->address);
+    const ImagoMemory *memory = memory_at(store, fault->address);
+    if (kind == TRAP_MEMORY_OUT_OF_BOUNDS && fault->number == SIGSEGV && memory != NULL) {
         store->trap.trap.has_address = true;
         store->trap.trap.address = fault->address - (u64)(uintptr_t)memory->vm.base;
         store->trap.trap.memory_bytes = memory->vm.bytes;
