@@ -1,0 +1,137 @@
+// include/imago/compile.h over the driver.
+#define _GNU_SOURCE // sched_getaffinity, memfd_create
+
+#include "imago/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/os_file.h"
+#include "base/writer.h"
+#include "compile/driver.h"
+#include "text/wat.h"
+#include "wasm/decode.h"
+
+static u32 available_cores(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 1;
+    }
+    const int count = CPU_COUNT(&set);
+    return count > 0 ? (u32)count : 1;
+}
+
+static bool driver_options(const ImagoCompileOptions *options, DriverOptions *out, Error *err) {
+    const ImagoCompileOptions defaults = {.size = sizeof defaults};
+    options = options != NULL ? options : &defaults;
+    if (options->size != sizeof *options) {
+        return fail(err, USAGE, ERROR_NO_OFFSET, "options of another version of the library");
+    }
+    *out = (DriverOptions){
+        .compiler = compiler_find(options->compiler),
+        .threads = options->threads != 0 ? options->threads : available_cores(),
+        .omit_address_map = options->omit_address_map,
+        .progress = options->progress,
+        .progress_env = options->progress_env,
+    };
+    if (out->compiler == NULL) {
+        return fail(err, USAGE, ERROR_NO_OFFSET, "unknown compiler \"%s\"; there are: %s",
+                    options->compiler, compiler_names());
+    }
+    return true;
+}
+
+bool imago_is_text(const void *bytes, size_t count) {
+    return !wasm_has_magic(bytes, count) && wat_looks_like_text((Str){bytes, count});
+}
+
+// Compiles binary or text to an open file.
+static bool compile_to(const void *bytes, usize count, int fd, const ImagoCompileOptions *options,
+                       ImagoCompileStats *stats, Error *err) {
+    DriverOptions driver;
+    DriverStats done = {0};
+    Writer wasm = {0};
+    TRY(driver_options(options, &driver, err));
+    bool is_ok = true;
+    if (imago_is_text(bytes, count)) {
+        is_ok = wat_to_wasm((Str){bytes, count}, &wasm, err);
+        bytes = wasm.at;
+        count = wasm.count;
+    }
+    is_ok = is_ok && drive(bytes, count, fd, &driver, &done, err);
+    writer_free(&wasm);
+    if (is_ok && stats != NULL) {
+        *stats = (ImagoCompileStats){
+            .wasm_bytes = count,
+            .code_bytes = done.code_bytes,
+            .text_bytes = done.text_bytes,
+            .image_bytes = done.image_bytes,
+            .func_count = done.func_count,
+            .decode_ns = done.decode_ns,
+            .compile_ns = done.compile_ns,
+            .link_ns = done.link_ns,
+        };
+    }
+    return is_ok;
+}
+
+bool imago_compile_file(const void *bytes, size_t count, const char *out_path,
+                        const ImagoCompileOptions *options, ImagoCompileStats *stats,
+                        ImagoError *error) {
+    FileOut *out = mem_alloc(sizeof *out); // two paths: too large for the stack
+    if (out == NULL) {
+        return fail(error, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
+    }
+    bool is_ok = file_out_open(out, out_path, 0666, error);
+    if (is_ok && !compile_to(bytes, count, out->fd, options, stats, error)) {
+        file_out_discard(out);
+        is_ok = false;
+    }
+    is_ok = is_ok && file_out_commit(out, error);
+    mem_free(out);
+    return is_ok;
+}
+
+bool imago_compile_fd(const void *bytes, size_t count, int *fd, const ImagoCompileOptions *options,
+                      ImagoCompileStats *stats, ImagoError *error) {
+    const int file = memfd_create("imago", MFD_CLOEXEC);
+    if (file < 0) {
+        return fail(error, OS, ERROR_NO_OFFSET, "cannot make an anonymous file: %s",
+                    strerror(errno));
+    }
+    if (!compile_to(bytes, count, file, options, stats, error)) {
+        close(file);
+        return false;
+    }
+    *fd = file;
+    return true;
+}
+
+bool imago_validate(const void *bytes, size_t count, ImagoError *error) {
+    if (!imago_is_text(bytes, count)) {
+        return drive_validate(bytes, count, error);
+    }
+    Writer wasm = {0};
+    const bool is_ok = wat_to_wasm((Str){bytes, count}, &wasm, error) &&
+                       drive_validate(wasm.at, wasm.count, error);
+    writer_free(&wasm);
+    return is_ok;
+}
+
+bool imago_wat_to_wasm(const char *text, size_t count, uint8_t **wasm, size_t *wasm_count,
+                       ImagoError *error) {
+    Writer out = {0};
+    if (!wat_to_wasm((Str){text, count}, &out, error)) {
+        writer_free(&out);
+        return false;
+    }
+    *wasm = out.at;
+    *wasm_count = out.count;
+    return true;
+}
+
+void imago_bytes_free(uint8_t *bytes) { mem_free(bytes); }

@@ -1,0 +1,326 @@
+#include "compile/baseline/control.h"
+
+#include "base/reader.h"
+
+static Control *control_at(Baseline *b, u32 depth) {
+    assert(depth < b->controls.count);
+    return &b->controls.at[b->controls.count - 1 - depth];
+}
+
+static void drop_operands(Baseline *b, u32 height) {
+    while (b->sp > height) {
+        const Value value = pop(b);
+        value_done(b, &value);
+    }
+}
+
+void flow_dead(Baseline *b) {
+    drop_operands(b, control_at(b, 0)->height);
+    b->is_dead = true;
+}
+
+u8 take_condition(Baseline *b) {
+    if (b->pending != 0) {
+        const u8 condition = b->pending - 1;
+        b->pending = 0;
+        return condition;
+    }
+    Value value = pop(b);
+    const u8 condition = masm_test(b, &value);
+    value_done(b, &value);
+    return condition;
+}
+
+static Label label_of(Baseline *b, Control *control) {
+    if (control->label.i == ID_NONE) {
+        control->label = code_label(&b->code);
+    }
+    return control->label;
+}
+
+// ---- Opening -----------------------------------------------------------------------------------
+
+static Control *open_control(Baseline *b, ControlKind kind, i32 block_type) {
+    const Control control = {
+        .kind = (u8)kind,
+        .is_dead = b->is_dead,
+        .block_type = block_type,
+        .label = LABEL_NONE,
+        .state = STATE_NONE,
+        .else_label = LABEL_NONE,
+        .else_state = STATE_NONE,
+        .loop_state = b->loop_state,
+        .table_stub = LABEL_NONE,
+    };
+    if (!vec_push(&b->controls, control)) {
+        out_of_memory(b);
+    }
+    return control_at(b, 0);
+}
+
+void flow_open_func(Baseline *b) {
+    Control *control = open_control(b, CONTROL_FUNC, 0);
+    control->label = code_label(&b->code);
+}
+
+// The block's parameters go to their slots, whatever they are: code arrives from elsewhere, too.
+static void params_to_slots(Baseline *b, u32 count) {
+    settle(b, b->sp);
+    for (u32 i = b->sp - count; i < b->sp; i++) {
+        if (b->stack[i].kind == VALUE_CONST) {
+            value_store(b, i, &b->stack[i]);
+            b->stack[i] = (Value){.kind = VALUE_SLOT, .type = b->stack[i].type, .index = i};
+        }
+    }
+}
+
+static void push_slots(Baseline *b, const u8 *types, u32 count) {
+    for (u32 i = 0; i < count; i++) {
+        push(b, (Value){.kind = VALUE_SLOT, .type = types[i], .index = b->sp});
+    }
+}
+
+static void open_loop(Baseline *b, Control *control, const LoopFacts *facts) {
+    u32 count;
+    (void)block_params(b, control, &count);
+    params_to_slots(b, count);
+    loop_fix(b, control, facts);
+    code_bind(&b->code, label_of(b, control));
+}
+
+static void open_if(Baseline *b, Control *control) {
+    u32 count;
+    (void)block_params(b, control, &count);
+    const u8 condition = take_condition(b);
+    control->height = b->sp - count;
+    params_to_slots(b, count);
+    control->else_state = state_save(b);
+    control->else_label = code_label(&b->code);
+    masm_branch(b, condition ^ 1, control->else_label);
+}
+
+void flow_open(Baseline *b, ControlKind kind, i32 block_type) {
+    const u32 loop = b->loop_count;
+    b->loop_count += kind == CONTROL_LOOP;
+    Control *control = open_control(b, kind, block_type);
+    if (control->is_dead) {
+        return;
+    }
+    u32 count;
+    (void)block_params(b, control, &count);
+    if (kind == CONTROL_IF) {
+        open_if(b, control);
+        return;
+    }
+    control->height = b->sp - count;
+    settle(b, control->height);
+    if (kind == CONTROL_LOOP) {
+        open_loop(b, control, &b->facts->loops[loop]);
+    }
+}
+
+// ---- Branches ----------------------------------------------------------------------------------
+
+// The edge to a label and the jump; its operands are on top of the stack. Changes no state.
+static void take_edge(Baseline *b, Control *control) {
+    if (control->kind == CONTROL_FUNC) {
+        return_values(b);
+    } else {
+        edge_emit(b, control);
+    }
+    masm_jump(b, label_of(b, control));
+}
+
+// True if a jump to the label is all it takes.
+static bool is_plain_jump(Baseline *b, const Control *control) {
+    return control->kind == CONTROL_FUNC ? b->type->result_count == 0 : edge_is_free(b, control);
+}
+
+static void fix_target(Baseline *b, Control *control) {
+    if (control->kind != CONTROL_FUNC) {
+        label_fix(b, control);
+    }
+}
+
+void branch(Baseline *b, u32 depth) {
+    Control *control = control_at(b, depth);
+    fix_target(b, control);
+    take_edge(b, control);
+    flow_dead(b);
+}
+
+void flow_return(Baseline *b) { branch(b, (u32)b->controls.count - 1); }
+
+void branch_if(Baseline *b, u32 depth) {
+    const u8 condition = take_condition(b);
+    Control *control = control_at(b, depth);
+    fix_target(b, control);
+    if (is_plain_jump(b, control)) {
+        masm_branch(b, condition, label_of(b, control));
+        return;
+    }
+    const Label skip = code_label(&b->code);
+    masm_branch(b, condition ^ 1, skip);
+    take_edge(b, control);
+    code_bind(&b->code, skip);
+}
+
+// The label's single operand moves to a register, so that all labels can agree on that.
+static void operand_to_reg(Baseline *b) {
+    Value value = pop(b);
+    const u8 reg = value_to_own(b, &value);
+    push_reg(b, value.type, reg);
+}
+
+static u32 next_target(const u8 **p) {
+    Reader reader = reader_of(*p, 5);
+    const u32 depth = read_u32_leb(&reader);
+    *p = reader.at;
+    return depth;
+}
+
+// Where the table's entry for a target goes: its label, or a stub that makes the edge first.
+static Label table_target(Baseline *b, Control *control) {
+    if (control->table_stub.i == ID_NONE) {
+        control->table_stub =
+            is_plain_jump(b, control) ? label_of(b, control) : code_label(&b->code);
+    }
+    return control->table_stub;
+}
+
+// Writes a target's stub if it has one; forgets the entry for the next br_table.
+static void finish_target(Baseline *b, Control *control) {
+    const Label stub = control->table_stub;
+    control->table_stub = LABEL_NONE;
+    if (stub.i != ID_NONE && stub.i != control->label.i) {
+        code_bind(&b->code, stub);
+        take_edge(b, control);
+    }
+}
+
+void branch_table(Baseline *b) {
+    const u32 count = next_target(&b->pc);
+    const u8 *targets = b->pc;
+    Value index = pop(b);
+    const u8 index_reg = value_to_own(b, &index);
+    u32 arity;
+    const u8 *p = targets;
+    (void)label_types(b, control_at(b, next_target(&p)), &arity);
+    if (arity == 1) {
+        operand_to_reg(b);
+    }
+    p = targets;
+    for (u32 i = 0; i <= count; i++) {
+        fix_target(b, control_at(b, next_target(&p)));
+    }
+    // No code from here to the jump but the jump's own: the edges are judged by the present state.
+    reg_free(b, index_reg);
+    const u32 first = (u32)b->table_labels.count;
+    p = targets;
+    for (u32 i = 0; i < count; i++) {
+        if (!vec_push(&b->table_labels, table_target(b, control_at(b, next_target(&p))).i)) {
+            out_of_memory(b);
+        }
+    }
+    const Label otherwise = table_target(b, control_at(b, next_target(&p)));
+    b->pc = p;
+    masm_jump_table(b, index_reg, count, first, otherwise);
+    p = targets;
+    for (u32 i = 0; i <= count; i++) {
+        finish_target(b, control_at(b, next_target(&p)));
+    }
+    flow_dead(b);
+}
+
+// ---- Ending ------------------------------------------------------------------------------------
+
+// The label is bound here; control falls into it unless the code before is dead.
+static void enter_label(Baseline *b, Control *control) {
+    if (!b->is_dead && !edge_is_free(b, control)) {
+        edge_emit(b, control);
+    }
+    code_bind(&b->code, label_of(b, control));
+    label_enter(b, control);
+    b->is_dead = false;
+}
+
+// The state at the start of the second arm, with the parameters in their slots.
+static void enter_else(Baseline *b, Control *control) {
+    u32 count;
+    const u8 *types = block_params(b, control, &count);
+    drop_operands(b, control->height);
+    code_bind(&b->code, control->else_label);
+    state_load(b, control->else_state);
+    b->sp = b->settled = control->height;
+    push_slots(b, types, count);
+    b->is_dead = false;
+}
+
+void flow_else(Baseline *b) {
+    Control *control = control_at(b, 0);
+    if (control->is_dead) {
+        return;
+    }
+    if (!b->is_dead) {
+        label_fix(b, control);
+        take_edge(b, control);
+    }
+    enter_else(b, control);
+    state_drop(b, control->else_state);
+    control->else_state = STATE_NONE;
+    control->kind = CONTROL_ELSE;
+}
+
+// An `if` without `else`: its results are its parameters, which stand in their slots.
+static void end_if(Baseline *b, Control *control) {
+    if (b->is_dead) {
+        enter_else(b, control);
+        state_drop(b, control->else_state);
+        if (control->state != STATE_NONE) {
+            enter_label(b, control);
+        }
+        return;
+    }
+    if (control->state == STATE_NONE) { // only the two arms meet: as the untaken one finds it
+        control->state = control->else_state;
+        if (!edge_is_free(b, control)) {
+            edge_emit(b, control);
+        }
+        code_bind(&b->code, control->else_label);
+        label_enter(b, control);
+        return;
+    }
+    take_edge(b, control);
+    enter_else(b, control);
+    state_drop(b, control->else_state);
+    enter_label(b, control);
+}
+
+bool flow_end(Baseline *b) {
+    Control *control = control_at(b, 0);
+    const bool is_last = control->kind == CONTROL_FUNC;
+    if (control->is_dead) {
+        b->controls.count--;
+        return true;
+    }
+    if (is_last) {
+        if (!b->is_dead) {
+            return_values(b);
+        }
+        code_bind(&b->code, control->label);
+        masm_epilogue(b);
+        b->controls.count--;
+        return false;
+    }
+    if (control->kind == CONTROL_LOOP) {
+        b->loop_state = control->loop_state;
+        repin(b);
+    } else if (control->kind == CONTROL_IF) {
+        end_if(b, control);
+    } else if (control->state != STATE_NONE) {
+        enter_label(b, control);
+    }
+    state_drop(b, control->state);
+    b->controls.count--;
+    return true;
+}

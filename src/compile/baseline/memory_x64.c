@@ -1,0 +1,266 @@
+// Baseline compiler, x86-64: loads, stores, globals, tables, select.
+//
+// A heap access is [r15 + index + offset] with a zero-extended index (docs/abi.md, "Memory"); every
+// one is a site, since it may fault.
+#include "compile/baseline/ops_x64.h"
+
+enum { CONTEXT = R13, HEAP = R15 };
+
+// Highest constant address that a displacement alone reaches, with room for the access itself.
+enum { MAX_CONST_ADDRESS = INT32_MAX - 64 };
+
+// r11 = index + offset, trapping unless it is below 2^32.
+static X64Mem far_address(Baseline *b, u8 index, u32 offset) {
+    code_room(&b->code, 5 * X64_MAX_INST_BYTES);
+    x64_mov_ri(&b->code, R11, offset);
+    x64_rr(&b->code, X64_ADD64, R11, index);
+    x64_bt_ri(&b->code, R11, 32);
+    x64_jcc(&b->code, CC_B, x64_trap(b, TRAP_MEMORY_OUT_OF_BOUNDS));
+    return x64_mem_index(HEAP, R11, 0, 0);
+}
+
+static X64Mem const_address(Baseline *b, u64 address) {
+    if (address <= MAX_CONST_ADDRESS) {
+        return x64_mem(HEAP, (i32)address);
+    }
+    code_room(&b->code, 3 * X64_MAX_INST_BYTES);
+    if (address > UINT32_MAX) {
+        // Never inside a memory. What follows the jump is not reached.
+        x64_jmp(&b->code, x64_trap(b, TRAP_MEMORY_OUT_OF_BOUNDS));
+        return x64_mem(HEAP, 0);
+    }
+    x64_mov_ri(&b->code, R11, address);
+    return x64_mem_index(HEAP, R11, 0, 0);
+}
+
+// Address of an access; the index's register is locked until the access is emitted.
+static X64Mem heap_address(Baseline *b, Value *index, u32 offset) {
+    if (index->kind == VALUE_CONST) {
+        return const_address(b, index->bits + offset);
+    }
+    const u8 reg = value_to_reg(b, index);
+    if (offset < VM_MAX_DISPLACEMENT) {
+        return x64_mem_index(HEAP, reg, 0, (i32)offset);
+    }
+    return far_address(b, reg, offset);
+}
+
+void emit_load(Baseline *b, const OpRow *row) {
+    (void)next_u32(b); // alignment
+    const u32 offset = next_u32(b);
+    Value index = pop(b);
+    const X64Mem mem = heap_address(b, &index, offset);
+    const bool is_float = val_is_float((ValType)row->result);
+    u8 dest = destination_hint(b);
+    if (dest == NO_REG) {
+        value_done(b, &index);
+        if (index.kind == VALUE_REG && !is_float) {
+            dest = index.reg;
+        } else {
+            dest = reg_alloc(b, is_float);
+        }
+    } else {
+        value_done(b, &index);
+    }
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
+    x64_rm(&b->code, (X64Op)row->inst, is_float ? x64_xmm(dest) : dest, mem);
+    push_reg(b, row->result, dest);
+}
+
+static bool is_store_imm(const OpRow *row, const Value *value) {
+    return value->kind == VALUE_CONST && (row->width < 8 || (i64)value->bits == (i32)value->bits);
+}
+
+void emit_store(Baseline *b, const OpRow *row) {
+    (void)next_u32(b); // alignment
+    const u32 offset = next_u32(b);
+    Value value = pop(b), index = pop(b);
+    const bool is_imm = is_store_imm(row, &value);
+    const u8 reg = is_imm ? NO_REG : value_to_reg(b, &value);
+    const X64Mem mem = heap_address(b, &index, offset);
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
+    if (is_imm) {
+        x64_mov_mi(&b->code, row->width, mem, (i32)(u32)value.bits);
+    } else {
+        x64_rm(&b->code, (X64Op)row->inst, reg_is_float(reg) ? x64_xmm(reg) : reg, mem);
+    }
+    value_done(b, &value);
+    value_done(b, &index);
+}
+
+void emit_memory_size(Baseline *b, const OpRow *row) {
+    (void)next_u32(b);
+    const u8 dest = reg_alloc(b, false);
+    code_room(&b->code, 3 * X64_MAX_INST_BYTES);
+    x64_rm(&b->code, X64_MOV64, dest, x64_mem(CONTEXT, VMCTX_MEMORY0));
+    x64_rm(&b->code, X64_MOV64, dest, x64_mem(dest, VM_MEMORY_BYTES));
+    x64_shift_ri(&b->code, true, SHIFT_SHR, dest, 16);
+    push_reg(b, row->result, dest);
+}
+
+// ---- Globals -----------------------------------------------------------------------------------
+
+static X64Mem global_mem(Baseline *b, u32 index) {
+    const i32 offset = (i32)vmctx_global_at(&b->plan->shape, index);
+    if (index >= b->module->global_import_count) {
+        return x64_mem(CONTEXT, offset);
+    }
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    x64_rm(&b->code, X64_MOV64, R11, x64_mem(CONTEXT, offset));
+    return x64_mem(R11, 0);
+}
+
+void emit_global_get(Baseline *b, const OpRow *row) {
+    (void)row;
+    const u32 index = next_u32(b);
+    const Global *global = &b->module->globals[index];
+    const u8 type = (u8)global->type.type;
+    if (!global->type.is_mutable && index >= b->module->global_import_count &&
+        global->init.kind == CONST_VALUE) {
+        push(b, value_const(type, x64_is_wide(type) ? global->init.low : (u32)global->init.low));
+        return;
+    }
+    const bool is_float = val_is_float(global->type.type);
+    u8 dest = destination_hint(b);
+    dest = dest != NO_REG ? dest : reg_alloc(b, is_float);
+    const X64Mem mem = global_mem(b, index);
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    const bool is_wide = x64_is_wide(type);
+    if (is_float) {
+        x64_rm(&b->code, is_wide ? X64_MOVSD : X64_MOVSS, x64_xmm(dest), mem);
+    } else {
+        x64_rm(&b->code, is_wide ? X64_MOV64 : X64_MOV32, dest, mem);
+    }
+    push_reg(b, type, dest);
+}
+
+void emit_global_set(Baseline *b, const OpRow *row) {
+    (void)row;
+    const u32 index = next_u32(b);
+    Value value = pop(b);
+    const u8 reg = value_to_reg(b, &value);
+    const X64Mem mem = global_mem(b, index);
+    const bool is_wide = x64_is_wide(value.type);
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    if (reg_is_float(reg)) {
+        x64_rm(&b->code, is_wide ? X64_STORESD : X64_STORESS, x64_xmm(reg), mem);
+    } else {
+        x64_rm(&b->code, is_wide ? X64_STORE64 : X64_STORE32, reg, mem);
+    }
+    value_done(b, &value);
+}
+
+// ---- Tables and references ---------------------------------------------------------------------
+
+// r11 = entries of the table, after the check that the entry in `index` exists.
+static void table_entries(Baseline *b, u32 table, u8 index) {
+    code_room(&b->code, 5 * X64_MAX_INST_BYTES);
+    x64_rm(&b->code, X64_MOV64, R11, x64_mem(CONTEXT, (i32)vmctx_table_at(&b->plan->shape, table)));
+    x64_rm(&b->code, X64_CMP64, index, x64_mem(R11, VM_TABLE_COUNT));
+    x64_jcc(&b->code, CC_AE, x64_trap(b, TRAP_TABLE_OUT_OF_BOUNDS));
+    x64_rm(&b->code, X64_MOV64, R11, x64_mem(R11, VM_TABLE_ENTRIES));
+}
+
+void emit_table_get(Baseline *b, const OpRow *row) {
+    (void)row;
+    const u32 table = next_u32(b);
+    Value index = pop(b);
+    const u8 reg = value_to_own(b, &index);
+    table_entries(b, table, reg);
+    x64_rm(&b->code, X64_MOV64, reg, x64_mem_index(R11, reg, 3, 0));
+    push_reg(b, (u8)b->module->tables[table].elem, reg);
+}
+
+void emit_table_set(Baseline *b, const OpRow *row) {
+    (void)row;
+    const u32 table = next_u32(b);
+    Value value = pop(b), index = pop(b);
+    const u8 source = value_to_reg(b, &value);
+    const u8 reg = value_to_reg(b, &index);
+    table_entries(b, table, reg);
+    x64_rm(&b->code, X64_STORE64, source, x64_mem_index(R11, reg, 3, 0));
+    value_done(b, &value);
+    value_done(b, &index);
+}
+
+void emit_table_size(Baseline *b, const OpRow *row) {
+    const u32 table = next_u32(b);
+    if (table < 64 && (b->plan->frozen_tables >> table & 1) != 0) {
+        push(b, value_const(row->result, b->module->tables[table].limits.min));
+        return;
+    }
+    const u8 dest = reg_alloc(b, false);
+    code_room(&b->code, 2 * X64_MAX_INST_BYTES);
+    x64_rm(&b->code, X64_MOV64, dest, x64_mem(CONTEXT, (i32)vmctx_table_at(&b->plan->shape, table)));
+    x64_rm(&b->code, X64_MOV64, dest, x64_mem(dest, VM_TABLE_COUNT));
+    push_reg(b, row->result, dest);
+}
+
+void emit_ref_func(Baseline *b, const OpRow *row) {
+    const u32 func = next_u32(b);
+    const u8 dest = reg_alloc(b, false);
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    if (func < b->module->func_import_count) {
+        const i32 slot = (i32)vmctx_import_at(&b->plan->shape, func);
+        x64_rm(&b->code, X64_MOV64, dest, x64_mem(CONTEXT, slot + VM_IMPORT_REF));
+    } else {
+        const i32 slot =
+            (i32)vmctx_funcref_at(&b->plan->shape, b->plan->funcref_slots[func]);
+        x64_rm(&b->code, X64_LEA64, dest, x64_mem(CONTEXT, slot));
+    }
+    push_reg(b, row->result, dest);
+}
+
+// ---- Select ------------------------------------------------------------------------------------
+
+static void cmov(Baseline *b, bool w, X64Cond condition, u8 dest, const Value *value) {
+    const u8 reg = value_reg_of(b, value);
+    code_room(&b->code, X64_MAX_INST_BYTES);
+    if (reg != NO_REG) {
+        x64_cmov_rr(&b->code, w, condition, dest, reg);
+    } else {
+        x64_cmov_rm(&b->code, w, condition, dest, operand_mem(b, value));
+    }
+}
+
+// dest = condition ? value : dest, without touching the flags before it has read them.
+static void select_int(Baseline *b, u8 condition, u8 dest, Value *value) {
+    const bool w = x64_is_wide(value->type);
+    if (value->kind == VALUE_CONST) {
+        (void)value_to_reg(b, value);
+    }
+    if (condition == COND_FLOAT_NE) {
+        cmov(b, w, CC_NE, dest, value);
+        cmov(b, w, CC_P, dest, value);
+    } else {
+        cmov(b, w, (X64Cond)condition, dest, value);
+    }
+}
+
+void emit_select(Baseline *b, const OpRow *row) {
+    (void)row;
+    u8 condition = take_condition(b);
+    Value other = pop(b), value = pop(b); // value if the condition holds
+    // The result is made in an operand's own register; "float equal" is two flags that must both
+    // hold, so it is turned round.
+    const bool can_swap = value.kind == VALUE_REG && other.kind != VALUE_REG;
+    if (condition == COND_FLOAT_EQ || (can_swap && condition != COND_FLOAT_NE)) {
+        const Value exchanged = value;
+        value = other;
+        other = exchanged;
+        condition ^= 1;
+    }
+    const u8 dest = value_to_own(b, &other);
+    if (reg_is_float(dest)) {
+        const Label skip = code_label(&b->code);
+        masm_branch(b, condition ^ 1, skip);
+        value_move(b, dest, &value);
+        code_bind(&b->code, skip);
+    } else {
+        select_int(b, condition, dest, &value);
+    }
+    value_done(b, &value);
+    push_reg(b, other.type, dest);
+}

@@ -1,0 +1,441 @@
+#include "compile/baseline/merge.h"
+
+// ---- Simultaneous moves ------------------------------------------------------------------------
+
+void moves_add(Baseline *b, MoveSet *moves, u8 to, const Value *value) {
+    const u8 from = value_reg_of(b, value);
+    if (from == to) {
+        // It stays, but nothing may overwrite it before others have read it: still a target.
+        return;
+    }
+    moves->targets |= BIT(to);
+    moves->value[to] = *value;
+    if (from != NO_REG) {
+        moves->from_regs |= BIT(to);
+        moves->from[to] = from;
+    }
+}
+
+// Emits the move into `to` and marks it done.
+static void move_one(Baseline *b, MoveSet *moves, u8 to, u8 from) {
+    masm_move(b, moves->value[to].type, to, from);
+    moves->from_regs &= ~BIT(to);
+    moves->targets &= ~BIT(to);
+}
+
+// A cycle: every pending target is some pending move's source. Swaps, or goes by the scratch
+// register, so that `to` is done and its old contents are where the others will look.
+static void break_cycle(Baseline *b, MoveSet *moves, u8 to) {
+    const u8 from = moves->from[to];
+    u8 holds = from;
+    if (reg_is_float(to)) {
+        const u8 scratch = masm_scratch(true);
+        masm_move(b, VAL_F64, scratch, to);
+        holds = scratch;
+        move_one(b, moves, to, from);
+    } else {
+        masm_swap(b, to, from);
+        moves->from_regs &= ~BIT(to);
+        moves->targets &= ~BIT(to);
+    }
+    for (u32 left = moves->from_regs; left != 0; left &= left - 1) {
+        const u8 other = (u8)__builtin_ctz(left);
+        if (moves->from[other] == to) {
+            moves->from[other] = holds;
+        } else if (!reg_is_float(to) && moves->from[other] == from) {
+            moves->from[other] = to; // the swap moved it
+        }
+    }
+}
+
+void moves_emit(Baseline *b, MoveSet *moves) {
+    while (moves->from_regs != 0) {
+        u32 sources = 0;
+        for (u32 left = moves->from_regs; left != 0; left &= left - 1) {
+            sources |= BIT(moves->from[__builtin_ctz(left)]);
+        }
+        u32 ready = moves->from_regs & ~sources;
+        if (ready == 0) {
+            const u8 to = (u8)__builtin_ctz(moves->from_regs);
+            if (moves->from[to] == to) { // a swap has brought it home
+                moves->from_regs &= ~BIT(to);
+                moves->targets &= ~BIT(to);
+            } else {
+                break_cycle(b, moves, to);
+            }
+            continue;
+        }
+        for (; ready != 0; ready &= ready - 1) {
+            const u8 to = (u8)__builtin_ctz(ready);
+            move_one(b, moves, to, moves->from[to]);
+        }
+    }
+    for (u32 left = moves->targets; left != 0; left &= left - 1) {
+        const u8 to = (u8)__builtin_ctz(left);
+        const Value *value = &moves->value[to];
+        if (value->kind == VALUE_CONST) {
+            masm_const(b, value->type, to, value->bits);
+        } else {
+            masm_load(b, value->type, to, value_offset(b, value));
+        }
+    }
+    moves->targets = 0;
+}
+
+// ---- Block types -------------------------------------------------------------------------------
+
+static const u8 SINGLE_TYPES[VAL_COUNT] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+// Block types as decoded: 0x40 (empty), a value type, or a type index (33-bit signed LEB128).
+enum { BLOCK_EMPTY = -64 };
+
+const u8 *block_params(const Baseline *b, const Control *control, u32 *count) {
+    *count = 0;
+    if (control->kind == CONTROL_FUNC || control->block_type < 0) {
+        return NULL;
+    }
+    const FuncType *type = &b->module->types[control->block_type];
+    *count = type->param_count;
+    return type_params(type);
+}
+
+const u8 *block_results(const Baseline *b, const Control *control, u32 *count) {
+    const FuncType *type = b->type;
+    if (control->kind != CONTROL_FUNC) {
+        if (control->block_type == BLOCK_EMPTY) {
+            *count = 0;
+            return NULL;
+        }
+        if (control->block_type < 0) {
+            *count = 1;
+            return &SINGLE_TYPES[val_of_binary((u8)(control->block_type & 0x7F))];
+        }
+        type = &b->module->types[control->block_type];
+    }
+    *count = type->result_count;
+    return type_results(type);
+}
+
+const u8 *label_types(const Baseline *b, const Control *control, u32 *count) {
+    return control->kind == CONTROL_LOOP ? block_params(b, control, count)
+                                         : block_results(b, control, count);
+}
+
+// ---- States ------------------------------------------------------------------------------------
+
+static const MergeState EMPTY_STATE = {.result_reg = NO_REG};
+
+static const MergeState *state_of(const Baseline *b, u32 state) {
+    assert(state != STATE_NONE);
+    return state == STATE_EMPTY ? &EMPTY_STATE : &b->states.at[state];
+}
+
+// A fresh state, or STATE_EMPTY when there are too many.
+static u32 state_new(Baseline *b) {
+    u32 state = b->free_state;
+    if (state != STATE_NONE) {
+        b->free_state = b->states.at[state].next_free;
+        return state;
+    }
+    if (b->states.count == MAX_MERGE_STATES) {
+        return STATE_EMPTY;
+    }
+    if (!vec_push(&b->states, EMPTY_STATE)) {
+        out_of_memory(b);
+    }
+    return (u32)b->states.count - 1;
+}
+
+void state_drop(Baseline *b, u32 state) {
+    if (state < STATE_EMPTY) {
+        b->states.at[state].next_free = b->free_state;
+        b->free_state = state;
+    }
+}
+
+// Records the live locals that stand in registers.
+static void snapshot(const Baseline *b, MergeState *state, u8 result_reg) {
+    state->used = b->regs.used & b->regs.is_local;
+    state->pinned = 0;
+    state->result_reg = result_reg;
+    for (u32 left = state->used; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        state->owner[reg] = b->regs.owner[reg];
+        if (local_is_dead(b, b->regs.owner[reg])) {
+            state->used &= ~BIT(reg);
+        }
+    }
+    state->dirty = b->regs.dirty & state->used;
+}
+
+u32 state_save(Baseline *b) {
+    const u32 state = state_new(b);
+    if (state == STATE_EMPTY) {
+        regs_flush(b, 0);
+    } else {
+        snapshot(b, &b->states.at[state], NO_REG);
+    }
+    return state;
+}
+
+void repin(Baseline *b) {
+    b->regs.pinned = 0;
+    if (b->loop_state >= STATE_EMPTY) {
+        return;
+    }
+    const MergeState *state = &b->states.at[b->loop_state];
+    for (u32 left = state->pinned & b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        if (state->owner[reg] == b->regs.owner[reg]) {
+            b->regs.pinned |= BIT(reg);
+        }
+    }
+}
+
+void state_load(Baseline *b, u32 id) {
+    const MergeState *state = state_of(b, id);
+    for (u32 left = b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
+        b->locals.at[b->regs.owner[__builtin_ctz(left)]].reg = NO_REG;
+    }
+    b->regs.used = b->regs.is_local = state->used;
+    b->regs.dirty = state->dirty;
+    for (u32 left = state->used; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        b->regs.owner[reg] = state->owner[reg];
+        b->locals.at[state->owner[reg]].reg = reg;
+    }
+    repin(b);
+}
+
+// ---- Labels ------------------------------------------------------------------------------------
+
+void label_fix(Baseline *b, Control *control) {
+    if (control->state != STATE_NONE) {
+        return;
+    }
+    u32 count;
+    const u8 *types = label_types(b, control, &count);
+    u8 result_reg = NO_REG;
+    if (count == 1) {
+        const Value *value = &b->stack[b->sp - 1];
+        const bool is_own = value->kind == VALUE_REG;
+        result_reg = is_own ? value->reg : reg_alloc(b, val_is_float((ValType)types[0]));
+    }
+    control->state = state_new(b);
+    if (control->state != STATE_EMPTY) {
+        snapshot(b, &b->states.at[control->state], result_reg);
+    }
+}
+
+// True if the local in `reg` must be stored on an edge to `state`, where it stands in `goal`.
+static bool needs_store(const Baseline *b, const MergeState *state, u8 reg, u8 goal) {
+    if ((b->regs.dirty & BIT(reg)) == 0) {
+        return false;
+    }
+    if (goal == NO_REG) {
+        return !local_is_dead(b, b->regs.owner[reg]);
+    }
+    return (state->dirty & BIT(goal)) == 0;
+}
+
+static void set_goals(Baseline *b, const MergeState *state, bool is_on) {
+    for (u32 left = state->used; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        b->locals.at[state->owner[reg]].goal = is_on ? reg : NO_REG;
+    }
+}
+
+bool edge_is_free(Baseline *b, const Control *control) {
+    const MergeState *state = state_of(b, control->state);
+    u32 count;
+    (void)label_types(b, control, &count);
+    if (count == 1 && state->result_reg != NO_REG) {
+        if (value_reg_of(b, &b->stack[b->sp - 1]) != state->result_reg) {
+            return false;
+        }
+    } else {
+        for (u32 i = 0; i < count; i++) {
+            const Value *value = &b->stack[b->sp - count + i];
+            if (value->kind != VALUE_SLOT || value->index != control->height + i) {
+                return false;
+            }
+        }
+    }
+    bool is_free = true;
+    set_goals(b, state, true);
+    for (u32 left = b->regs.used & b->regs.is_local; is_free && left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        is_free = !needs_store(b, state, reg, b->locals.at[b->regs.owner[reg]].goal);
+    }
+    set_goals(b, state, false);
+    for (u32 left = state->used; is_free && left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        is_free = b->locals.at[state->owner[reg]].reg == reg || local_is_dead(b, state->owner[reg]);
+    }
+    return is_free;
+}
+
+void edge_emit(Baseline *b, const Control *control) {
+    const MergeState *state = state_of(b, control->state);
+    MoveSet moves = {0};
+    set_goals(b, state, true);
+    for (u32 left = b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        const LocalState *local = &b->locals.at[b->regs.owner[reg]];
+        if (needs_store(b, state, reg, local->goal)) {
+            masm_store(b, local->type, local->home, reg);
+        }
+    }
+    set_goals(b, state, false);
+    u32 count;
+    const u8 *types = label_types(b, control, &count);
+    (void)types;
+    if (count == 1 && state->result_reg != NO_REG) {
+        moves_add(b, &moves, state->result_reg, &b->stack[b->sp - 1]);
+    } else {
+        for (u32 i = 0; i < count; i++) { // ascending: a slot is read before it is overwritten
+            value_store(b, control->height + i, &b->stack[b->sp - count + i]);
+        }
+    }
+    for (u32 left = state->used; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        const u32 local = state->owner[reg];
+        if (b->locals.at[local].reg != reg && !local_is_dead(b, local)) {
+            const Value value = {
+                .kind = VALUE_LOCAL, .type = b->locals.at[local].type, .index = local};
+            moves_add(b, &moves, reg, &value);
+        }
+    }
+    moves_emit(b, &moves);
+}
+
+// Drops operand stack entries from `height` on, whatever they are.
+static void drop_to(Baseline *b, u32 height) {
+    while (b->sp > height) {
+        const Value value = pop(b);
+        value_done(b, &value);
+    }
+}
+
+void label_enter(Baseline *b, Control *control) {
+    const MergeState *state = state_of(b, control->state);
+    u32 count;
+    const u8 *types = block_results(b, control, &count);
+    drop_to(b, control->height);
+    state_load(b, control->state);
+    b->sp = b->settled = control->height;
+    for (u32 i = 0; i < count; i++) {
+        if (count == 1 && state->result_reg != NO_REG) {
+            push_reg(b, types[i], state->result_reg);
+        } else {
+            push(b, (Value){.kind = VALUE_SLOT, .type = types[i], .index = b->sp});
+        }
+    }
+}
+
+// ---- Loops -------------------------------------------------------------------------------------
+
+// Registers beyond which a loop keeps no locals that it hardly uses.
+enum { KEPT_MAX_GENERAL = 7, KEPT_MAX_FLOAT = 11 };
+
+// A register for a local that the loop wants: unused, or with something the loop does not want.
+static u8 pinnable_reg(Baseline *b, bool is_float, bool prefer_callee_saved, u32 wanted) {
+    u32 mask = b->allocatable & MASM_TARGET.pinnable & class_mask(is_float) & ~wanted;
+    const u32 saved = mask & MASM_TARGET.callee_saved;
+    if (prefer_callee_saved && saved != 0) {
+        mask = saved;
+    }
+    const u32 unused = mask & ~b->regs.used;
+    if (unused != 0) {
+        return (u8)__builtin_ctz(unused);
+    }
+    return mask != 0 ? (u8)__builtin_ctz(mask) : NO_REG;
+}
+
+// Puts a hot local in a register that no other hot local has; returns the register.
+static u8 place_hot(Baseline *b, u32 index, bool has_call, u32 wanted) {
+    LocalState *local = &b->locals.at[index];
+    const bool is_float = val_is_float((ValType)local->type);
+    u32 good = MASM_TARGET.pinnable & b->allocatable;
+    if (has_call && (good & MASM_TARGET.callee_saved & ~wanted & class_mask(is_float)) != 0) {
+        good &= MASM_TARGET.callee_saved;
+    }
+    if (local->reg != NO_REG && (good & BIT(local->reg)) != 0) {
+        return local->reg;
+    }
+    const u8 reg = pinnable_reg(b, is_float, has_call, wanted);
+    if (reg == NO_REG) {
+        return NO_REG;
+    }
+    if (local->reg == reg) {
+        return reg;
+    }
+    regs_flush(b, ~BIT(reg));
+    bool is_dirty = false;
+    if (local->reg != NO_REG) {
+        is_dirty = (b->regs.dirty & BIT(local->reg)) != 0;
+        masm_move(b, local->type, reg, local->reg);
+        reg_free(b, local->reg);
+    } else {
+        masm_load(b, local->type, reg, local->home);
+    }
+    local_bind(b, index, reg, is_dirty);
+    return reg;
+}
+
+static u32 pin_hot_locals(Baseline *b, const LoopFacts *facts) {
+    u32 wanted = 0, general = 0, floats = 0;
+    for (u32 i = 0; i < facts->hot_count; i++) {
+        const HotLocal *hot = &b->facts->hots[facts->first_hot + i];
+        LocalState *local = &b->locals.at[hot->local];
+        const bool is_float = val_is_float((ValType)local->type);
+        u32 *count = is_float ? &floats : &general;
+        const u32 max = is_float ? MASM_TARGET.pinned_max_float : MASM_TARGET.pinned_max_general;
+        if (!local->is_seen || *count == max) {
+            continue;
+        }
+        const u8 reg = place_hot(b, hot->local, facts->has_call, wanted);
+        if (reg == NO_REG) {
+            continue;
+        }
+        (*count)++;
+        wanted |= BIT(reg);
+        local->pin = reg;
+        b->regs.dirty |= hot->is_assigned ? BIT(reg) : 0;
+    }
+    return wanted;
+}
+
+// Locals that the loop does not want go home, but for a few that are not in its way.
+static void drop_cold_locals(Baseline *b, u32 wanted) {
+    u32 kept_general = (u32)__builtin_popcount(wanted & GENERAL_MASK);
+    u32 kept_float = (u32)__builtin_popcount(wanted & FLOAT_MASK);
+    u32 keep = wanted;
+    for (u32 left = b->regs.used & ~wanted & MASM_TARGET.pinnable; left != 0; left &= left - 1) {
+        const u8 reg = (u8)__builtin_ctz(left);
+        u32 *kept = reg_is_float(reg) ? &kept_float : &kept_general;
+        if (*kept < (reg_is_float(reg) ? KEPT_MAX_FLOAT : KEPT_MAX_GENERAL)) {
+            keep |= BIT(reg);
+            (*kept)++;
+        }
+    }
+    regs_flush(b, keep);
+}
+
+void loop_fix(Baseline *b, Control *control, const LoopFacts *facts) {
+    const u32 state = state_new(b);
+    control->state = state;
+    if (state == STATE_EMPTY) {
+        regs_flush(b, 0);
+        b->loop_state = state;
+        b->regs.pinned = 0;
+        return;
+    }
+    b->regs.pinned = 0;
+    const u32 wanted = pin_hot_locals(b, facts);
+    drop_cold_locals(b, wanted);
+    snapshot(b, &b->states.at[state], NO_REG);
+    b->states.at[state].pinned = wanted & b->states.at[state].used;
+    b->loop_state = state;
+    repin(b);
+}

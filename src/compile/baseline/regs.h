@@ -1,0 +1,55 @@
+// Registers, the abstract operand stack and the locals cached in registers.
+//
+// `locked` holds the registers of the present instruction's operands: they are not evicted. The walk
+// clears it between instructions. A register that an operation asks for comes back locked and with
+// no contents recorded: the operation pushes a value in it or binds a local to it.
+#ifndef COMPILE_BASELINE_REGS_H
+#define COMPILE_BASELINE_REGS_H
+
+#include "compile/baseline/masm.h"
+
+// Frame offset of an operand stack entry's slot.
+i32 slot_offset(Baseline *b, u32 stack_index);
+
+// ---- Operand stack
+void push(Baseline *b, Value value); // room was reserved from FuncFacts.max_stack
+void push_reg(Baseline *b, u8 type, u8 reg);
+// The popped value's register, or its local's, is locked.
+Value pop(Baseline *b);
+// The operand has been read: its register is free again unless it is a local's.
+void value_done(Baseline *b, const Value *value);
+// A register that holds the value; not to be written. Locked.
+u8 value_to_reg(Baseline *b, Value *value);
+// A register that holds the value and nothing else; may be overwritten. Locked.
+u8 value_to_own(Baseline *b, Value *value);
+// Copies the value into a register that is free (or holds it already), changes no state.
+void value_move(Baseline *b, u8 to, const Value *value);
+// Copies the value into its frame slot `stack_index`, changes no state.
+void value_store(Baseline *b, u32 stack_index, const Value *value);
+// Register of a value that is in one, else NO_REG; frame offset of one that is not (nor constant).
+u8 value_reg_of(const Baseline *b, const Value *value);
+i32 value_offset(Baseline *b, const Value *value);
+// Brings all entries below `count` to where control flow may merge: constants or slots.
+void settle(Baseline *b, u32 count);
+
+// ---- Registers
+// A free register, locked; evicts if there is none.
+u8 reg_alloc(Baseline *b, bool is_float);
+// Empties this register (its contents move elsewhere) and locks it.
+void reg_take(Baseline *b, u8 reg);
+void reg_free(Baseline *b, u8 reg);
+
+// ---- Locals
+bool local_is_dead(const Baseline *b, u32 local);
+// Binds a register without contents to a local.
+void local_bind(Baseline *b, u32 local, u8 reg, bool is_dirty);
+// A register for a local that is in none: the one its loop wants it in, if that can be had. Locked.
+u8 local_reg_for(Baseline *b, u32 local);
+// Entries of the stack that are this local get its present value for themselves.
+void local_materialize_aliases(Baseline *b, u32 local);
+// Stores the register's local to its home if dirty and still wanted.
+void local_clean(Baseline *b, u8 reg);
+// Empties all registers outside `keep`: locals go home, stack entries to slots.
+void regs_flush(Baseline *b, u32 keep);
+
+#endif

@@ -1,0 +1,155 @@
+// State of the baseline compiler while it walks a function.
+//
+// Registers are numbered 0-15 (general) and 16-31 (vector); masks have a bit for each. Invariants:
+//   - a register in `used` holds either a local (is_local; owner = the local) or the value of one
+//     operand stack entry (owner = its index);
+//   - a local is in at most one register, LocalState.reg; it is also in its home unless dirty;
+//   - i32 values in registers have their upper half zero (docs/abi.md);
+//   - entries of the operand stack below `settled` are constants or in their frame slots.
+#ifndef COMPILE_BASELINE_STATE_H
+#define COMPILE_BASELINE_STATE_H
+
+#include <setjmp.h>
+
+#include "compile/baseline/baseline.h"
+#include "isa/code_buffer.h"
+#include "wasm/opcode.h"
+
+enum { REG_COUNT = 32, FIRST_FLOAT_REG = 16, NO_REG = 0xFF };
+#define GENERAL_MASK 0x0000FFFFu
+#define FLOAT_MASK 0xFFFF0000u
+#define BIT(reg) (1u << (reg))
+
+typedef enum ValueKind { VALUE_CONST, VALUE_LOCAL, VALUE_REG, VALUE_SLOT } ValueKind;
+
+// An operand. The type decides the width of everything done with it.
+typedef struct Value {
+    u8 kind, type;
+    u8 reg; // VALUE_REG
+    u8 reserved;
+    u32 index; // VALUE_LOCAL: the local; VALUE_SLOT: the stack index whose slot holds it
+    u64 bits;  // VALUE_CONST; i32 and f32 zero-extended
+} Value;
+
+typedef struct LocalState {
+    i32 home;    // frame offset
+    u32 aliases; // operand stack entries that are this local
+    u8 reg, goal; // present register; register at the edge's target (merge.c, else NO_REG)
+    u8 type;
+    bool is_seen; // has had a value (locals that are assigned before use have none at first)
+    u8 pin;       // register that some loop wants it in; valid if pin_of agrees (regs.h)
+    u8 reserved[3];
+} LocalState;
+
+// Which local stands in which register.
+typedef struct RegFile {
+    u32 used, is_local, dirty, pinned;
+    u32 owner[REG_COUNT];
+} RegFile;
+
+// What the code at a label finds: locals in registers and the place of its single result (several
+// results are always in their slots).
+typedef struct MergeState {
+    u32 used, dirty, pinned;
+    u8 result_reg; // NO_REG: in its slot
+    u32 next_free;
+    u32 owner[REG_COUNT];
+} MergeState;
+
+// Merge states alive at once; a label beyond that gets the state "everything in memory".
+enum { MAX_MERGE_STATES = 4096 };
+#define STATE_NONE ID_NONE
+#define STATE_EMPTY (ID_NONE - 1) // no local in a register, result in its slot
+
+typedef enum ControlKind { CONTROL_FUNC, CONTROL_BLOCK, CONTROL_LOOP, CONTROL_IF, CONTROL_ELSE } ControlKind;
+
+typedef struct Control {
+    u8 kind;
+    bool is_dead;     // opened in unreachable code: nothing in it is compiled
+    u16 reserved;
+    u32 height;       // of the operand stack below its parameters
+    i32 block_type;   // as decoded: type index, or negative code
+    Label label;      // where a branch goes; LABEL_NONE before the first one
+    u32 state;        // of the label: index in states, STATE_NONE before the first branch
+    Label else_label; // CONTROL_IF
+    u32 else_state;   // CONTROL_IF
+    u32 loop_state;   // header state of the enclosing loop, for pinning; STATE_NONE: no loop
+    Label table_stub; // during br_table: where its entry goes
+} Control;
+
+// Out of line: which trap an entry of a frozen table that is not of the wanted type means.
+typedef struct SignatureMiss {
+    Label entry, uninitialized, mismatch;
+} SignatureMiss;
+
+typedef struct Baseline {
+    CodeBuffer code;
+    jmp_buf landing;
+    const CompilePlan *plan;
+    const Module *module;
+    CodeOutput *out;
+    const FuncFacts *facts;
+    const FuncType *type;
+    u32 func;
+    // Bytecode.
+    const u8 *body, *pc, *end;
+    u32 op_offset; // of the present instruction, in the module
+    u32 loop_count; // `loop` opcodes seen
+    // Operand stack, control stack, locals.
+    Value *stack;
+    u32 sp, settled;
+    VEC(Value) stack_memory;
+    VEC(Control) controls;
+    VEC(LocalState) locals;
+    VEC(MergeState) states;
+    u32 free_state;
+    // Registers.
+    RegFile regs;
+    u32 allocatable; // registers that values may be in
+    u32 locked;      // operands of the present instruction: not to be evicted
+    u32 loop_state;  // header state of the innermost loop
+    bool is_dead;    // the present position cannot be reached
+    // A comparison whose only user is the next instruction.
+    u8 pending; // Condition + 1, 0: none
+    // Frame.
+    u8 frame_base;     // register that frame offsets count from
+    i32 slots_base;    // slot s is at slots_base - 8 * s
+    i32 lowest;        // lowest frame offset used
+    i32 stack_param_bias; // frame offset of the first stack parameter
+    i32 result_pointer_home;
+    u32 param_stack_bytes;
+    bool has_frame, saves_context, saves_registers;
+    u32 frame_patch; // offset of the frame size's immediate, ID_NONE: none
+    u32 rodata_start; // of this function's jump tables in out->rodata
+    VEC(u32) table_labels; // labels of the jump tables' entries, in order of the tables
+    VEC(SignatureMiss) misses;
+    u32 first_site, first_fixup, first_unwind;
+} Baseline;
+
+// The register in which the innermost loop's header wants a local, else NO_REG.
+static inline u8 pin_of(const Baseline *b, u32 local) {
+    if (b->loop_state >= STATE_EMPTY) {
+        return NO_REG;
+    }
+    const u8 pin = b->locals.at[local].pin;
+    const MergeState *state = &b->states.at[b->loop_state];
+    const bool is_wanted =
+        pin != NO_REG && (state->pinned & BIT(pin)) != 0 && state->owner[pin] == local;
+    return is_wanted ? pin : NO_REG;
+}
+
+static inline bool reg_is_float(u8 reg) { return reg >= FIRST_FLOAT_REG; }
+static inline u32 class_mask(bool is_float) { return is_float ? FLOAT_MASK : GENERAL_MASK; }
+static inline Value value_const(u8 type, u64 bits) {
+    return (Value){.kind = VALUE_CONST, .type = type, .bits = bits};
+}
+static inline Value value_reg(u8 type, u8 reg) {
+    return (Value){.kind = VALUE_REG, .type = type, .reg = reg};
+}
+// Position behind the present instruction, as facts count it.
+static inline u32 position(const Baseline *b) { return (u32)(b->pc - b->body); }
+
+// Leaves the function: out of memory.
+_Noreturn void out_of_memory(Baseline *b);
+
+#endif

@@ -1,0 +1,17 @@
+// Shared by the x86-64 parts of the baseline compiler.
+#ifndef COMPILE_BASELINE_X64_H
+#define COMPILE_BASELINE_X64_H
+
+#include "compile/baseline/state.h"
+#include "isa/x64/encode.h"
+
+// Conditions beyond X64Cond: equality of floats is two flags. xor 1 inverts.
+enum { COND_FLOAT_EQ = 16, COND_FLOAT_NE = 17 };
+
+static inline bool x64_is_wide(u8 type) { return type != VAL_I32 && type != VAL_F32; }
+static inline u8 x64_xmm(u8 reg) { return (u8)(reg - FIRST_FLOAT_REG); }
+
+// Label of a trap at the present instruction, out of line.
+Label x64_trap(Baseline *b, TrapKind kind);
+
+#endif

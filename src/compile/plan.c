@@ -1,0 +1,117 @@
+#include "compile/plan.h"
+
+#include "types/canonical.h"
+
+// A frozen table's entries stand in the image; one that is mostly empty does not deserve that.
+enum { FROZEN_EMPTY_MAX = 65536 };
+
+static bool is_own_func(const Module *module, const ConstExpr *item) {
+    return item->kind == CONST_REF_NULL ||
+           (item->kind == CONST_REF_FUNC && item->index >= module->func_import_count);
+}
+
+// True if the segment's effect on a frozen table can be computed now.
+static bool is_static_segment(const Module *module, const ElemSegment *segment) {
+    const u32 entries = module->tables[segment->table].limits.min;
+    if (segment->offset.kind != CONST_VALUE ||
+        !range_fits((u32)segment->offset.low, segment->count, entries)) {
+        return false;
+    }
+    for (u32 i = 0; i < segment->count; i++) {
+        if (!is_own_func(module, &segment->items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static u64 frozen_tables(const Module *module, u64 used_tables) {
+    u64 frozen = 0;
+    for (u32 i = module->table_import_count; i < module->table_count && i < 64; i++) {
+        const TableType *type = &module->tables[i];
+        if (type->elem == VAL_FUNCREF && type->limits.min <= FROZEN_EMPTY_MAX) {
+            frozen |= 1ull << i;
+        }
+    }
+    frozen &= ~used_tables;
+    for (u32 i = 0; i < module->export_count; i++) {
+        const Export *item = &module->exports[i];
+        if (item->kind == EXTERN_TABLE && item->index < 64) {
+            frozen &= ~(1ull << item->index);
+        }
+    }
+    bool has_trap = false; // an earlier segment that may trap keeps later ones from being applied
+    for (u32 i = 0; i < module->elem_count; i++) {
+        const ElemSegment *segment = &module->elems[i];
+        if (segment->mode != SEGMENT_ACTIVE || segment->table >= 64) {
+            has_trap |= segment->mode == SEGMENT_ACTIVE;
+            continue;
+        }
+        if (has_trap || !is_static_segment(module, segment)) {
+            frozen &= ~(1ull << segment->table);
+            has_trap = true;
+        }
+    }
+    return frozen;
+}
+
+// Functions whose reference can exist at run time get a VmFuncRef. A segment that only fills a
+// frozen table makes no reference; it does allow bodies to make one (`frozen` is 0 then).
+static bool *find_escaping(const Module *module, Arena *arena, u64 frozen) {
+    bool *is_escaping = PUSH(arena, bool, (usize)module->func_count + 1);
+    if (is_escaping == NULL) {
+        return NULL;
+    }
+    for (u32 i = 0; i < module->export_count; i++) {
+        if (module->exports[i].kind == EXTERN_FUNC) {
+            is_escaping[module->exports[i].index] = true;
+        }
+    }
+    for (u32 i = module->global_import_count; i < module->global_count; i++) {
+        if (module->globals[i].init.kind == CONST_REF_FUNC) {
+            is_escaping[module->globals[i].init.index] = true;
+        }
+    }
+    for (u32 i = 0; i < module->elem_count; i++) {
+        const ElemSegment *segment = &module->elems[i];
+        const bool is_frozen = segment->mode == SEGMENT_ACTIVE && segment->table < 64 &&
+                               (frozen >> segment->table & 1) != 0;
+        for (u32 j = 0; !is_frozen && j < segment->count; j++) {
+            if (segment->items[j].kind == CONST_REF_FUNC) {
+                is_escaping[segment->items[j].index] = true;
+            }
+        }
+    }
+    if (module->has_start) {
+        is_escaping[module->start_func] = true;
+    }
+    return is_escaping;
+}
+
+bool plan_module(CompilePlan *plan, Arena *arena, const Module *module, BodyUses uses) {
+    const u64 frozen = frozen_tables(module, uses.tables);
+    const bool *is_escaping = find_escaping(module, arena, uses.ref_func ? 0 : frozen);
+    u32 *slots = PUSH(arena, u32, (usize)module->func_count + 1);
+    u32 *canonical = PUSH(arena, u32, (usize)module->type_count + 1);
+    if (is_escaping == NULL || slots == NULL || canonical == NULL ||
+        !types_canonical(module->types, module->type_count, canonical)) {
+        return false;
+    }
+    u32 slot_count = 0;
+    for (u32 i = 0; i < module->func_count; i++) {
+        const bool has_slot = i >= module->func_import_count && is_escaping[i];
+        slots[i] = has_slot ? slot_count++ : ID_NONE;
+    }
+    *plan = (CompilePlan){
+        .module = module,
+        .shape = {.func_import_count = module->func_import_count,
+                  .table_count = module->table_count,
+                  .global_count = module->global_count,
+                  .funcref_count = slot_count,
+                  .type_count = module->type_count},
+        .funcref_slots = slots,
+        .canonical_types = canonical,
+        .frozen_tables = frozen,
+    };
+    return true;
+}

@@ -1,0 +1,304 @@
+// Stubs for x86-64. Both have a frame; rbp finds everything.
+#include "compile/stubs.h"
+
+#include "isa/x64/encode.h"
+#include "types/vmctx.h"
+
+enum { CONTEXT = R13, CALLER = R14, HEAP = R15, VALUE_BYTES = 16 };
+enum { DWARF_RBP = 6, DWARF_RSP = 7 };
+
+typedef struct Stub {
+    CodeBuffer code;
+    CodeOutput *out;
+    u32 first_site, first_unwind;
+    jmp_buf landing;
+} Stub;
+
+// Where the convention passes a value.
+typedef struct Place {
+    bool is_memory;
+    u8 reg;     // general, or vector number
+    u32 offset; // in the memory area
+} Place;
+
+typedef struct Cursor {
+    const u8 *general;
+    u32 general_left, general_max, float_left, float_max, memory_bytes;
+} Cursor;
+
+static Cursor params_cursor(bool has_result_pointer) {
+    static const u8 GENERAL[] = {RDI, RSI, RDX, RCX, R8, R9};
+    const u32 hidden = has_result_pointer ? 1 : 0;
+    return (Cursor){GENERAL + hidden, 6 - hidden, 6 - hidden, 8, 8, 0};
+}
+
+static Cursor results_cursor(void) {
+    static const u8 GENERAL[] = {RAX, RDX, RCX, R8};
+    return (Cursor){GENERAL, 4, 4, 4, 4, 0};
+}
+
+static Place next_place(Cursor *cursor, u8 type) {
+    if (val_is_float((ValType)type) && cursor->float_left != 0) {
+        return (Place){false, (u8)(cursor->float_max - cursor->float_left--), 0};
+    }
+    if (!val_is_float((ValType)type) && cursor->general_left != 0) {
+        return (Place){false, cursor->general[cursor->general_max - cursor->general_left--], 0};
+    }
+    if (type == VAL_V128) {
+        cursor->memory_bytes = (u32)align_up(cursor->memory_bytes, 16);
+    }
+    const Place place = {true, 0, cursor->memory_bytes};
+    cursor->memory_bytes += type == VAL_V128 ? 16 : 8;
+    return place;
+}
+
+static u32 memory_bytes(Cursor cursor, const u8 *types, u32 count) {
+    for (u32 i = 0; i < count; i++) {
+        (void)next_place(&cursor, types[i]);
+    }
+    return (u32)align_up(cursor.memory_bytes, 16);
+}
+
+static u32 result_memory(const FuncType *type) {
+    return memory_bytes(results_cursor(), type_results(type), type->result_count);
+}
+
+static void unwind_row(Stub *stub, UnwindOp op, u8 reg, u32 value) {
+    const UnwindRow row = {
+        .offset = code_offset(&stub->code), .op = (u8)op, .reg = reg, .value = value};
+    if (!vec_push(&stub->out->unwind, row)) {
+        longjmp(stub->landing, 1);
+    }
+}
+
+static void call_site(Stub *stub) {
+    const Site site = {.offset = code_offset(&stub->code), .wasm_offset = 0, .kind = SITE_CALL};
+    if (!vec_push(&stub->out->sites, site)) {
+        longjmp(stub->landing, 1);
+    }
+}
+
+static void begin(Stub *stub, CodeOutput *out) {
+    stub->out = out;
+    stub->first_site = (u32)out->sites.count;
+    stub->first_unwind = (u32)out->unwind.count;
+    code_open(&stub->code, &X64_TARGET, &out->code, &stub->landing);
+    code_room(&stub->code, 8 * X64_MAX_INST_BYTES);
+    x64_push(&stub->code, RBP);
+    unwind_row(stub, UNWIND_CFA_OFFSET, DWARF_RSP, 16);
+    unwind_row(stub, UNWIND_SAVE, DWARF_RBP, 16);
+    x64_rr(&stub->code, X64_STORE64, RSP, RBP);
+    unwind_row(stub, UNWIND_CFA_REG, DWARF_RBP, 16);
+}
+
+static void end(Stub *stub, u32 pop_bytes, CodeBlob *blob) {
+    x64_leave(&stub->code);
+    unwind_row(stub, UNWIND_CFA_REG, DWARF_RSP, 8);
+    unwind_row(stub, UNWIND_RESTORE, DWARF_RBP, 0);
+    x64_ret(&stub->code, pop_bytes);
+    u32 bytes;
+    const bool is_done = code_finish(&stub->code, &bytes);
+    CHECK(is_done);
+    *blob = (CodeBlob){
+        .code_at = stub->code.start,
+        .code_bytes = bytes,
+        .align = 16,
+        .first_fixup = (u32)stub->out->fixups.count,
+        .first_site = stub->first_site,
+        .site_count = (u32)stub->out->sites.count - stub->first_site,
+        .first_unwind = stub->first_unwind,
+        .unwind_count = (u32)stub->out->unwind.count - stub->first_unwind,
+    };
+}
+
+// Between a value's place and memory at base + offset. Scratch: rax or r11, which hold no place.
+static void load_value(Stub *stub, u8 type, Place place, u8 base, i32 offset, u8 scratch) {
+    CodeBuffer *code = &stub->code;
+    code_room(code, 4 * X64_MAX_INST_BYTES);
+    const bool is_narrow = type == VAL_I32 || type == VAL_F32;
+    const u8 reg = place.is_memory ? scratch : place.reg;
+    if (!place.is_memory && type == VAL_V128) {
+        x64_rm(code, X64_MOVUPS, reg, x64_mem(base, offset));
+    } else if (!place.is_memory && val_is_float((ValType)type)) {
+        x64_rm(code, is_narrow ? X64_MOVSS : X64_MOVSD, reg, x64_mem(base, offset));
+    } else {
+        x64_rm(code, is_narrow ? X64_MOV32 : X64_MOV64, reg, x64_mem(base, offset));
+    }
+    if (place.is_memory) {
+        x64_rm(code, X64_STORE64, scratch, x64_mem(RSP, (i32)place.offset));
+        if (type == VAL_V128) {
+            x64_rm(code, X64_MOV64, scratch, x64_mem(base, offset + 8));
+            x64_rm(code, X64_STORE64, scratch, x64_mem(RSP, (i32)place.offset + 8));
+        }
+    }
+}
+
+// A register's value to memory, 64 bits with the upper half zero for 32-bit types.
+static void store_value(Stub *stub, u8 type, u8 reg, u8 base, i32 offset) {
+    CodeBuffer *code = &stub->code;
+    code_room(code, 3 * X64_MAX_INST_BYTES);
+    if (type == VAL_V128) {
+        x64_rm(code, X64_STOREUPS, reg, x64_mem(base, offset));
+    } else if (type == VAL_F32) {
+        x64_mov_mi(code, 8, x64_mem(base, offset), 0);
+        x64_rm(code, X64_STORESS, reg, x64_mem(base, offset));
+    } else if (type == VAL_F64) {
+        x64_rm(code, X64_STORESD, reg, x64_mem(base, offset));
+    } else {
+        x64_rm(code, X64_STORE64, reg, x64_mem(base, offset));
+    }
+}
+
+// Memory to memory by a scratch register; `copy_bytes` of the type.
+static void copy_value(Stub *stub, u8 type, u8 from, i32 from_offset, u8 to, i32 to_offset, u8 scratch) {
+    CodeBuffer *code = &stub->code;
+    code_room(code, 4 * X64_MAX_INST_BYTES);
+    const bool is_narrow = type == VAL_I32 || type == VAL_F32;
+    x64_rm(code, is_narrow ? X64_MOV32 : X64_MOV64, scratch, x64_mem(from, from_offset));
+    x64_rm(code, X64_STORE64, scratch, x64_mem(to, to_offset));
+    if (type == VAL_V128) {
+        x64_rm(code, X64_MOV64, scratch, x64_mem(from, from_offset + 8));
+        x64_rm(code, X64_STORE64, scratch, x64_mem(to, to_offset + 8));
+    }
+}
+
+// ---- Entry: (rdi context, rsi code, rdx values) ------------------------------------------------
+
+static void entry_params(Stub *stub, const FuncType *type, u32 param_bytes, u32 result_bytes) {
+    CodeBuffer *code = &stub->code;
+    x64_rr(code, X64_MOV64, CONTEXT, RDI);
+    x64_rm(code, X64_MOV64, HEAP, x64_mem(CONTEXT, VMCTX_HEAP_BASE));
+    x64_rr(code, X64_MOV64, R10, RSI);
+    x64_rr(code, X64_MOV64, R11, RDX); // the values: rdx is a parameter register
+    Cursor cursor = params_cursor(result_bytes != 0);
+    for (u32 i = 0; i < type->param_count; i++) {
+        const u8 value_type = type_params(type)[i];
+        load_value(stub, value_type, next_place(&cursor, value_type), R11, (i32)(i * VALUE_BYTES),
+                   RAX);
+    }
+    if (result_bytes != 0) {
+        code_room(code, X64_MAX_INST_BYTES);
+        x64_rm(code, X64_LEA64, RDI, x64_mem(RSP, (i32)param_bytes));
+    }
+}
+
+static void entry_results(Stub *stub, const FuncType *type) {
+    code_room(&stub->code, X64_MAX_INST_BYTES);
+    x64_rm(&stub->code, X64_MOV64, R11, x64_mem(RBP, -8));
+    Cursor cursor = results_cursor();
+    for (u32 i = 0; i < type->result_count; i++) {
+        const u8 value_type = type_results(type)[i];
+        const Place place = next_place(&cursor, value_type);
+        if (place.is_memory) {
+            copy_value(stub, value_type, RSP, (i32)place.offset, R11, (i32)(i * VALUE_BYTES), R10);
+        } else {
+            store_value(stub, value_type, place.reg, R11, (i32)(i * VALUE_BYTES));
+        }
+    }
+}
+
+bool stub_entry(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
+    Stub stub = {0};
+    if (setjmp(stub.landing) != 0) {
+        code_close(&stub.code);
+        return false;
+    }
+    const u32 result_bytes = result_memory(type);
+    const u32 param_bytes =
+        memory_bytes(params_cursor(result_bytes != 0), type_params(type), type->param_count);
+    begin(&stub, out);
+    x64_push(&stub.code, RDX); // [rbp - 8]: the values
+    x64_rm(&stub.code, X64_LEA64, RSP, x64_mem(RSP, -(i32)(8 + param_bytes + result_bytes)));
+    entry_params(&stub, type, param_bytes, result_bytes);
+    code_room(&stub.code, X64_MAX_INST_BYTES);
+    x64_call_r(&stub.code, R10);
+    call_site(&stub); // rsp: the callee has popped the parameters, the results' memory is on top
+    entry_results(&stub, type);
+    code_room(&stub.code, 4 * X64_MAX_INST_BYTES);
+    end(&stub, 0, blob);
+    code_close(&stub.code);
+    return true;
+}
+
+// ---- Exit: the internal convention -------------------------------------------------------------
+
+static void exit_params(Stub *stub, const FuncType *type, u32 result_bytes) {
+    Cursor cursor = params_cursor(result_bytes != 0);
+    for (u32 i = 0; i < type->param_count; i++) {
+        const u8 value_type = type_params(type)[i];
+        const Place place = next_place(&cursor, value_type);
+        if (place.is_memory) {
+            copy_value(stub, value_type, RBP, 16 + (i32)place.offset, RSP, (i32)(i * VALUE_BYTES),
+                       R11);
+        } else {
+            store_value(stub, value_type, place.reg, RSP, (i32)(i * VALUE_BYTES));
+        }
+    }
+}
+
+static void exit_call(Stub *stub) {
+    CodeBuffer *code = &stub->code;
+    code_room(code, 16 * X64_MAX_INST_BYTES);
+    x64_rm(code, X64_MOV64, R10, x64_mem(CALLER, VMCTX_EXEC));
+    x64_rm(code, X64_STORE64, RBP, x64_mem(R10, VM_EXEC_EXIT_FP));
+    x64_rm(code, X64_STORE64, RSP, x64_mem(R10, VM_EXEC_WASM_SP));
+    x64_rm(code, X64_MOV64, RDI, x64_mem(CONTEXT, VMCTX_HOST_ENV));
+    x64_rr(code, X64_MOV64, RSI, CALLER);
+    x64_rr(code, X64_MOV64, RDX, RSP);
+    x64_rm(code, X64_MOV64, RSP, x64_mem(R10, VM_EXEC_HOST_SP));
+    x64_call_m(code, x64_mem(CONTEXT, VMCTX_HOST_CALLBACK));
+    call_site(stub);
+}
+
+static void exit_results(Stub *stub, const FuncType *type, u32 frame_bytes) {
+    CodeBuffer *code = &stub->code;
+    code_room(code, 6 * X64_MAX_INST_BYTES);
+    x64_rm(code, X64_LEA64, RSP, x64_mem(RBP, -(i32)frame_bytes));
+    x64_rr(code, X64_TEST32, RAX, RAX);
+    const u32 good = x64_jcc_short(code, CC_E);
+    x64_rr(code, X64_MOV64, CONTEXT, CALLER);
+    x64_mov_ri(code, RAX, BUILTIN_RAISE);
+    x64_call_m(code, x64_mem(CONTEXT, VMCTX_BUILTIN_ENTRY));
+    call_site(stub);
+    x64_land(code, good);
+    // The pointer to the results in memory was saved below the frame pointer.
+    if (result_memory(type) != 0) {
+        x64_rm(code, X64_MOV64, R10, x64_mem(RBP, -8));
+    }
+    Cursor cursor = results_cursor();
+    for (u32 i = 0; i < type->result_count; i++) {
+        const u8 value_type = type_results(type)[i];
+        const Place place = next_place(&cursor, value_type);
+        if (place.is_memory) {
+            copy_value(stub, value_type, RSP, (i32)(i * VALUE_BYTES), R10, (i32)place.offset, R11);
+        } else {
+            load_value(stub, value_type, place, RSP, (i32)(i * VALUE_BYTES), R11);
+        }
+    }
+}
+
+bool stub_exit(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
+    Stub stub = {0};
+    if (setjmp(stub.landing) != 0) {
+        code_close(&stub.code);
+        return false;
+    }
+    const u32 result_bytes = result_memory(type);
+    const u32 param_bytes =
+        memory_bytes(params_cursor(result_bytes != 0), type_params(type), type->param_count);
+    const u32 most =
+        type->param_count > type->result_count ? type->param_count : type->result_count;
+    const u32 frame_bytes = (most + 1) * VALUE_BYTES; // with the saved pointer
+    begin(&stub, out);
+    x64_rm(&stub.code, X64_LEA64, RSP, x64_mem(RSP, -(i32)frame_bytes));
+    if (result_bytes != 0) {
+        x64_rm(&stub.code, X64_STORE64, RDI, x64_mem(RBP, -8));
+    }
+    exit_params(&stub, type, result_bytes);
+    exit_call(&stub);
+    exit_results(&stub, type, frame_bytes);
+    code_room(&stub.code, 4 * X64_MAX_INST_BYTES);
+    end(&stub, param_bytes, blob);
+    code_close(&stub.code);
+    return true;
+}

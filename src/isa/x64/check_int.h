@@ -1,0 +1,98 @@
+// The checker's parts: check.c walks the function and joins states, check_state.c says what an
+// instruction does to a state and what it may do.
+#ifndef ISA_X64_CHECK_INT_H
+#define ISA_X64_CHECK_INT_H
+
+#include "isa/x64/check.h"
+#include "isa/x64/decode.h"
+
+// What a register holds. Its `value` depends on the kind.
+typedef enum RegKind {
+    REG_DATA,         // nothing to be followed as a pointer
+    REG_ENTRY,        // what register `value` held on entry
+    REG_CONTEXT,      // context; value 1: the function's own
+    REG_HEAP,         // heap base; value 1: of the own context
+    REG_FRAME,        // frame pointer: sp on entry - 8
+    REG_STACK,        // sp on entry + value (as i32)
+    REG_RECORD,       // loaded from the context or a record: pointer to a record, or a plain word
+    REG_VALUE,        // pointer to a global's value
+    REG_RESULT,       // pointer to the memory results
+    REG_RODATA,       // the jump tables + value
+    REG_TABLE,        // frozen table of `value` entries
+    REG_TABLE_OFFSET, // loaded from one, signature compared
+    REG_TEXT,         // start of the text
+    REG_CODE,         // entry of a function
+    REG_START,        // start of this function
+    REG_JUMP_OFFSET,  // loaded from the jump tables at value, one of `bound` entries
+    REG_JUMP_TARGET,  // and added to the start
+    REG_SUM,          // of two zero-extended values
+} RegKind;
+
+// The upper half of data: is zero; is zero if others keep the ABI; is not known to be. The greater,
+// the worse.
+typedef enum Upper { UPPER_ZERO, UPPER_ASSUMED, UPPER_DIRTY } Upper;
+
+typedef struct RegState {
+    u8 kind, upper;
+    bool is_counted;  // was compared with a word of a record and is below it
+    bool is_matching; // signature of this entry was compared with the wanted one
+    u32 value;
+    u32 bound; // was compared with a constant: below it; 0: was not
+} RegState;
+
+typedef struct State {
+    RegState regs[16];
+    i32 depth;      // sp = sp on entry - depth
+    i32 frame_depth; // depth behind the prologue; 0: no frame
+    i32 results;    // bytes above sp that the last call may have left
+    u32 probed;     // bytes below sp on entry that are known to be stack
+    bool is_reached, has_depth;
+} State;
+
+// A comparison that the next instruction may branch on.
+typedef enum TestKind {
+    TEST_NONE,
+    TEST_BOUND,     // reg with constant `value`
+    TEST_COUNT,     // reg with a word of a record
+    TEST_SIGNATURE, // of table entry reg
+    TEST_STACK,     // reg, a stack address, with a word of a record
+    TEST_CARRY,     // bit 32 of reg
+} TestKind;
+
+typedef struct Test {
+    u8 kind, reg;
+    u32 value;
+} Test;
+
+// A frame slot that holds something the rules depend on; written once, in the first block.
+typedef struct Slot {
+    i32 at; // from sp on entry
+    u32 writer; // offset of the instruction
+    RegState content;
+} Slot;
+enum { MAX_SLOTS = 8 };
+
+typedef struct Checker {
+    const u8 *code;
+    u32 bytes;
+    const X64CheckInput *input;
+    Error *err;
+    State state;
+    Test test; // of the instruction before
+    Slot slots[MAX_SLOTS];
+    u32 slot_count;
+    bool in_first_block;
+    bool is_final;   // states have settled: report
+    const X64Inst *inst;
+    const char *complaint; // of the instruction, NULL: none
+} Checker;
+
+// Notes what is wrong with the instruction; the first one stays. Worth false.
+bool check_complain(Checker *c, const char *complaint);
+// State on entry of the function.
+void check_entry_state(Checker *c);
+// What the instruction does to c->state; branches are not followed. For a BRANCH the state becomes
+// that of not taking it; c->test is that of the instruction before.
+void check_step(Checker *c, const X64Inst *inst, const X64Ref *ref);
+
+#endif
