@@ -40,19 +40,29 @@ peer_items="wasmtime libwasmtime node wazero"
 
 say() { printf 'fetch: %s\n' "$*"; }
 
+last_line() { tail -n 1 "$1" | cut -c1-120; }
+
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# Offline must be noticed in seconds, not after the clients' usual minutes.
+npm_flags="--silent --prefer-offline --fetch-retries=1 --fetch-retry-mintimeout=1000
+    --fetch-retry-maxtimeout=2000"
+pip_flags="--quiet --no-deps --disable-pip-version-check --retries 1 --timeout 20"
 
 # One unpacked npm package in $downloads/npm/<package, / as +>.
 npm_get() {
     local package=$1 version=$2
     local folder=$downloads/npm/${package//\//+}
     [ -e "$folder/.done" ] && return 0
-    have npm || { say "$package: npm is not installed (apt-get install npm)"; return 1; }
+    have npm || {
+        say "$package: npm is not installed (apt-get install npm)"
+        return 1
+    }
     [ -n "${IMAGO_FETCH_LATEST:-}" ] && version=latest
     rm -rf "$folder"
     mkdir -p "$folder"
-    if ! (cd "$folder" && npm pack --silent "$package@$version" >/dev/null 2>npm.err); then
-        say "$package: not to be had from the npm registry (offline?): $(tail -n 1 "$folder/npm.err" | cut -c1-120)"
+    if ! (cd "$folder" && npm pack $npm_flags "$package@$version" >/dev/null 2>npm.err); then
+        say "$package: not to be had from npm (offline?): $(last_line "$folder/npm.err")"
         rm -rf "$folder"
         return 1
     fi
@@ -65,13 +75,15 @@ pypi_get() {
     local folder=$downloads/pypi/$package
     local spec="$package==$version"
     [ -e "$folder/.done" ] && return 0
-    have python3 || { say "$package: python3 is not installed (apt-get install python3-pip)"; return 1; }
+    have python3 || {
+        say "$package: python3 is not installed (apt-get install python3-pip)"
+        return 1
+    }
     [ -n "${IMAGO_FETCH_LATEST:-}" ] && spec=$package
     rm -rf "$folder"
     mkdir -p "$folder"
-    if ! (cd "$folder" && python3 -m pip download --quiet --no-deps \
-            --disable-pip-version-check "$spec" >/dev/null 2>pip.err); then
-        say "$package: not to be had from PyPI (offline?): $(tail -n 1 "$folder/pip.err" | cut -c1-120)"
+    if ! (cd "$folder" && python3 -m pip download $pip_flags "$spec" >/dev/null 2>pip.err); then
+        say "$package: not to be had from PyPI (offline?): $(last_line "$folder/pip.err")"
         rm -rf "$folder"
         return 1
     fi
@@ -97,10 +109,15 @@ link_module() {
 # A Go program of our own, built for wasip1.
 gowasi_get() {
     local out=$1
-    have go || { say "go-wasip1: go is not installed (apt-get install golang-go, 1.21 or newer)"; return 1; }
+    have go || {
+        say "go-wasip1: go is not installed (apt-get install golang-go, 1.21 or newer)"
+        return 1
+    }
     mkdir -p "$modules"
-    if ! (cd "$root/tests/real/go" && GOOS=wasip1 GOARCH=wasm go build -o "$out" . 2>"$out.err"); then
-        say "go-wasip1: go build failed: $(tail -n 1 "$out.err")"
+    if ! (cd "$root/tests/real/go" &&
+            GOOS=wasip1 GOARCH=wasm go build -o "$out" . 2>"$out.err"); then
+        say "go-wasip1: go build failed: $(last_line "$out.err")"
+        rm -f "$out.err"
         return 1
     fi
     rm -f "$out.err"
@@ -153,13 +170,15 @@ get_node() {
     say "node: $("$out" --version), V8 $("$out" -p process.versions.v8)"
 }
 
+wazero_command=github.com/tetratelabs/wazero/cmd/wazero
+
 get_wazero() {
     local out=$peers/wazero version=v1.12.0
     [ -x "$out" ] && return 0
     have go || { say "wazero: go is not installed (apt-get install golang-go)"; return 1; }
     [ -n "${IMAGO_FETCH_LATEST:-}" ] && version=latest
-    if ! GOBIN=$peers go install "github.com/tetratelabs/wazero/cmd/wazero@$version" 2>"$peers/go.err"; then
-        say "wazero: go install failed (offline?): $(tail -n 1 "$peers/go.err" | cut -c1-120)"
+    if ! GOBIN=$peers go install "$wazero_command@$version" 2>"$peers/go.err"; then
+        say "wazero: go install failed (offline?): $(last_line "$peers/go.err")"
         return 1
     fi
     rm -f "$peers/go.err"

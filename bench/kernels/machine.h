@@ -6,7 +6,10 @@
 
 #include "kernel.h"
 
-enum Op { SET, MOVE, ADD, SUB, MUL, XOR, SHIFT, LOAD, STORE, JUMP, JUMP_LESS, JUMP_ZERO, HALT, OPS };
+enum Op {
+    SET, MOVE, ADD, SUB, MUL, XOR, SHIFT, LOAD, STORE, JUMP, JUMP_LESS, JUMP_ZERO, HALT,
+    OPS // how many there are
+};
 
 typedef struct {
     u8 op, a, b, c;

@@ -49,7 +49,7 @@ def expect_equal(got, wanted, what):
 
 
 def expect_status(result, wanted, what):
-    tail = result.err.decode(errors="replace").strip()[-300:]
+    tail = (result.err.strip() or result.out.strip()).decode(errors="replace")[-300:]
     expect(result.status == wanted, f"{what}: exit status {result.status}, wanted {wanted}: {tail}")
 
 
@@ -109,7 +109,7 @@ class Imago:
         image = self.image_of(module)
         if not shutil.which("readelf"):
             raise Skip("readelf is not installed (apt-get install binutils)")
-        listed = checked(["readelf", "--wide", "-h", "-l", "-S", "-s", "-d", "-n", image], "readelf")
+        listed = checked(["readelf", "--wide", "-hlSsdn", image], "readelf")
         expect(not listed.err.strip(), f"readelf warns: {listed.err.decode()[:200]}")
         relocations = checked(["readelf", "-r", image], "readelf -r").text()
         expect("no relocations" in relocations, f"relocations: {relocations[:200]}")
@@ -133,7 +133,8 @@ class Wasmtime:
     def image_of(self, module):
         image = os.path.join(self.images, os.path.basename(module) + ".cwasm")
         if is_older(image, module):
-            checked([self.command, "compile", *self.flags, module, "-o", image], f"compile {module}")
+            checked([self.command, "compile", *self.flags, module, "-o", image],
+                    f"compile {module}")
         return image
 
     def run(self, module, args=(), dirs=(), env=None, stdin=b""):

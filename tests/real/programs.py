@@ -57,7 +57,8 @@ for name in ("md5", "sha1", "sha256", "sha3_256", "blake2b"):
 text = " ".join(data["words"] * 50)
 print(re.sub(r"(\\w+) (\\w+)", r"\\2-\\1", text)[:80], len(re.findall(r"\\b[aeiou]\\w*", text)))
 print(collections.Counter(text.split()).most_common(3))
-print(functools.reduce(lambda a, b: a * b % 1000003, range(1, 2000)), 2 ** 200, 1e100 / 3, 0.1 + 0.2)
+print(functools.reduce(lambda a, b: a * b % 1000003, range(1, 2000)))
+print(2 ** 200, 1e100 / 3, 0.1 + 0.2)
 print(zlib.crc32(text.encode()), base64.b64encode(struct.pack("<dq", 2.5, -9)).decode())
 with open(sys.argv[1] + "/output.txt", "w") as f:
     f.write("\\n".join(sorted(set(data["words"]))))
@@ -80,7 +81,7 @@ sys.exit(5)
 
 @test
 def cpython_script(engine, reference, folder):
-    """CPython 3.12 runs a script that reads and writes a folder; the machine's own python agrees."""
+    """CPython 3.12 runs a script that reads and writes a folder, as the machine's own python does."""
     data = ('{"list": [1, 2.5, null, true, "\\u00e9"], "words": ["one", "apple", "tree", "under", '
             '"sky"], "nested": {"a": {"b": []}}}')
     outputs, files = [], []
@@ -91,7 +92,8 @@ def cpython_script(engine, reference, folder):
         script = write(inside, "script.py", PYTHON_SCRIPT)
         if name == "guest":
             result = engine.run(module("cpython"), ["/work/script.py", "/work"],
-                                dirs=[(inside, "/work")], env={"GREETING": "hello"}, stdin=b"input\n")
+                                dirs=[(inside, "/work")], env={"GREETING": "hello"},
+                                stdin=b"input\n")
         else:
             result = run(["python3", script, inside], stdin=b"input\n",
                          env={**os.environ, "GREETING": "hello"})
@@ -196,11 +198,13 @@ def avr_assembler(engine, reference, folder):
 
 
 SVG = '''<svg xmlns="http://www.w3.org/2000/svg" width="160" height="120">
-<defs><linearGradient id="g"><stop offset="0" stop-color="#fff"/><stop offset="1" stop-color="#06c"/>
-</linearGradient><filter id="f"><feGaussianBlur stdDeviation="2"/></filter></defs>
+<defs><linearGradient id="g"><stop offset="0" stop-color="#fff"/>
+<stop offset="1" stop-color="#06c"/></linearGradient><filter id="f"><feGaussianBlur stdDeviation="2"/></filter></defs>
 <rect width="160" height="120" fill="#204060"/>
-<path d="M20 100 C 40 10, 65 10, 95 80 S 150 150, 150 20" stroke="url(#g)" fill="none" stroke-width="6"/>
-<g transform="rotate(15 60 60)" filter="url(#f)"><ellipse cx="60" cy="60" rx="30" ry="14" fill="red"/></g>
+<path d="M20 100 C 40 10, 65 10, 95 80 S 150 150, 150 20" stroke="url(#g)"
+ fill="none" stroke-width="6"/>
+<g transform="rotate(15 60 60)" filter="url(#f)">
+<ellipse cx="60" cy="60" rx="30" ry="14" fill="red"/></g>
 <circle cx="120" cy="60" r="20" fill="#ffa500"/></svg>'''
 
 
@@ -246,7 +250,8 @@ def resvg_png(engine, reference, folder):
     """resvg draws a picture: right size and colours, byte for byte as under another engine."""
     write(folder, "input.svg", SVG)
     for name, each in (("tested", engine), ("reference", reference())):
-        result = each.run(module("resvg"), ["/w/input.svg", f"/w/{name}.png"], dirs=[(folder, "/w")])
+        result = each.run(module("resvg"), ["/w/input.svg", f"/w/{name}.png"],
+                          dirs=[(folder, "/w")])
         expect_status(result, 0, f"resvg under {each.name}")
     width, height, rows = png_pixels(read(folder, "tested.png"))
     expect_equal((width, height), (160, 120), "size")
@@ -367,9 +372,10 @@ def sqlite3_shell(engine, reference, folder):
                               stdin=(SQL_FILL + SQL_ASK).encode(), folder=folder)
     expect(os.path.getsize(os.path.join(guest, "a.db")) > 1_000_000, "database is too small")
     wasm, native = built("sqlite3")
-    wanted = checked([native, "-batch", os.path.join(host, "a.db")], "native", stdin=SQL_ASK.encode())
-    by_native = checked([native, "-batch", os.path.join(guest, "a.db")], "native on the guest's file",
-                        stdin=SQL_ASK.encode())
+    wanted = checked([native, "-batch", os.path.join(host, "a.db")], "native",
+                     stdin=SQL_ASK.encode())
+    by_native = checked([native, "-batch", os.path.join(guest, "a.db")],
+                        "native on the guest's file", stdin=SQL_ASK.encode())
     by_guest = engine.run(wasm, ["-batch", "-vfs", "unix-none", "/w/a.db"], dirs=[(host, "/w")],
                           stdin=SQL_ASK.encode())
     expect_equal(by_native.text(), wanted.text(), "the guest's file read natively")
@@ -405,16 +411,17 @@ def bzip2(engine, reference, folder):
     wasm, native = built("bzip2")
     packed = checked([native, "-c"], "bzip2", stdin=b"hello" * 999).out
     broken = packed[:20] + bytes([packed[20] ^ 255]) + packed[21:]
-    expect_status(engine.run(wasm, ["-dc"], stdin=broken), run([native, "-dc"], stdin=broken).status,
-                  "damaged input")
+    wanted = run([native, "-dc"], stdin=broken).status
+    expect(wanted != 0, "native bzip2 accepts a damaged file")
+    expect_status(engine.run(wasm, ["-dc"], stdin=broken), wanted, "damaged input")
 
 
 @test
 def zstd(engine, reference, folder):
     """zstd at a high level, 10 MB there and back."""
     data = ten_megabytes()
-    round_trip(engine, "zstd", data, ["-q", "-k", "-9", "{w}/data"], ["-q", "-d", "{w}/data.zst"], ".zst",
-               folder)
+    round_trip(engine, "zstd", data, ["-q", "-k", "-9", "{w}/data"],
+               ["-q", "-d", "{w}/data.zst"], ".zst", folder)
 
 
 @test
@@ -432,15 +439,17 @@ JQ_PROGRAMS = [
     "def f: if . < 2 then . else (. - 1 | f) + (. - 2 | f) end; [range(15) | f]",
     ".items | group_by(.n % 4) | map({(.[0].n % 4 | tostring): length}) | add",
     "[.items[].name | ascii_downcase | explode | add] | @csv",
-    "try error(\"x\") catch . , (.items[0] | tojson | fromjson), ([1e300, 0.1, -0, 1e17] | tostring)",
+    "try error(\"x\") catch . , (.items[0] | tojson | fromjson)",
+    "([1e300, 0.1, -0, 1e17] | tostring)",
 ]
 
 
 @test
 def jq(engine, reference, folder):
     """jq: filters of several kinds, an error status, and broken input."""
-    document = '{"items": [' + ", ".join(
-        f'{{"id": "k{i}", "n": {i * 37 % 101}, "name": "Name \\u00e4 {i}"}}' for i in range(300)) + "]}"
+    items = (f'{{"id": "k{i}", "n": {i * 37 % 101}, "name": "Name \\u00e4 {i}"}}'
+             for i in range(300))
+    document = '{"items": [' + ", ".join(items) + "]}"
     for program in JQ_PROGRAMS:
         same_output(engine, "jq", ["-c", program], stdin=document.encode(), folder=folder)
     same_output(engine, "jq", [".a.b.c | error"], stdin=b'{"a": 1}', folder=folder, status=None)
@@ -452,7 +461,8 @@ def cmark(engine, reference, folder):
     """CommonMark: a page with every construct, many times over."""
     page = ("# Title *a* `b`\n\n> quote\n> - list\n>   1. one\n\n```c\nint x;\n```\n\n"
             "[link](/u \"t\") ![i](j) <http://e.x/> **bold _both_** &auml; \\* line  \nbreak\n\n"
-            "<div>\nraw\n</div>\n\nSetext\n======\n\n* * *\n\n[ref]: /url 'title'\n[ref] and [ref][]\n\n")
+            "<div>\nraw\n</div>\n\n"
+            "Setext\n======\n\n* * *\n\n[ref]: /url 'title'\n[ref] and [ref][]\n\n")
     for form in ("html", "xml", "man", "latex", "commonmark"):
         same_output(engine, "cmark", ["-t", form, "{w}/page.md"], folder=folder,
                     files={"page.md": page * 300})
@@ -462,7 +472,8 @@ def cmark(engine, reference, folder):
 def xmlwf(engine, reference, folder):
     """expat: well-formed and broken files, and the canonical form written to a folder."""
     good = ('<?xml version="1.0"?><!DOCTYPE r [<!ENTITY e "<b>x</b>"><!ATTLIST a k CDATA "d">]>'
-            "<r>" + "".join(f"<a n='{i}'>&e; &#228; <![CDATA[<{i}>]]></a>" for i in range(3000)) + "</r>")
+            "<r>" + "".join(f"<a n='{i}'>&e; &#228; <![CDATA[<{i}>]]></a>" for i in range(3000))
+            + "</r>")
     for inside in ("guest", "host"):
         os.makedirs(os.path.join(folder, inside, "out"))
     guest, host = same_output(engine, "xmlwf", ["-d", "{w}/out", "{w}/good.xml"],
@@ -481,11 +492,11 @@ def xxhsum(engine, reference, folder):
         same_output(engine, "xxhsum", [width, "{w}/data"], folder=folder, files={"data": data})
 
 
-# --- modules of other hosts: compile, validate, instantiate with stubs ---------------------------
+# --- validate and compile; modules of other hosts are instantiated with stubs ---------------------
 
 FOREIGN = {
     "esbuild": "",
-    # 3.41.2 says 3041002: the module is called, not only loaded.
+    # Version 3.41.2: the module is called, not only instantiated.
     "sqlite": '(invoke "__wasm_call_ctors")\n'
               '(assert_return (invoke "sqlite3_libversion_number") (i32.const 3041002))',
     "quickjs": "",
@@ -495,12 +506,17 @@ FOREIGN = {
 }
 
 
-def foreign_test(name, trailer):
+def compile_test(name):
     def compiles(engine, reference, folder):
         path = module(name)
         expect_status(engine.validate(path), 0, "validate")
         engine.check_image(path)
 
+    compiles.__doc__ = f"{name}: validates and compiles; other tools accept the image."
+    TESTS.append((f"compile_{name}", compiles))
+
+
+def instantiate_test(name, trailer):
     def instantiates(engine, reference, folder):
         path = module(name)
         with open(path, "rb") as f:
@@ -508,11 +524,12 @@ def foreign_test(name, trailer):
         result = engine.script(script)
         expect_status(result, 0, "script")
 
-    compiles.__doc__ = f"{name}: validates and compiles; other tools accept the image."
     instantiates.__doc__ = f"{name}: is instantiated with stubs for its imports."
-    TESTS.append((f"compile_{name}", compiles))
     TESTS.append((f"instantiate_{name}", instantiates))
 
 
+for wasi_name in ("cpython", "gcc-cc1", "avr-as", "resvg", "go-wasip1"):
+    compile_test(wasi_name)
 for foreign_name, foreign_trailer in FOREIGN.items():
-    foreign_test(foreign_name, foreign_trailer)
+    compile_test(foreign_name)
+    instantiate_test(foreign_name, foreign_trailer)

@@ -52,7 +52,8 @@ def run_one(function, engine, reference):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--engine", choices=["imago", "wasmtime"], default="imago")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
@@ -73,7 +74,7 @@ def main():
         verdict, message = run_one(function, lambda: make_engine(options.engine), reference)
         counts[verdict] += 1
         seconds = time.monotonic() - start
-        print(f"{verdict:8}{name:22}{seconds:6.1f} s" + (f"  {message}" if message else ""), flush=True)
+        print(f"{verdict:8}{name:22}{seconds:6.1f} s  {message}".rstrip(), flush=True)
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
     return 1 if counts["failed"] else 0
 
