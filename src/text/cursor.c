@@ -13,7 +13,9 @@ bool text_advance(Cursor *in) {
 
 TokenText text_printable(const Token *tok) {
     TokenText out;
-    const char *end = tok->text.at + tok->text.count;
+    const bool is_quoted =
+        tok->kind == TOK_STRING || (tok->kind == TOK_ID && tok->start[1] == '"');
+    const char *end = tok->text.at + tok->text.count + is_quoted;
     (void)str_printable((Str){tok->start, (usize)(end - tok->start)}, out.at, sizeof out.at);
     return out;
 }
