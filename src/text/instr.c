@@ -8,8 +8,14 @@
 
 static bool unexpected(const Parser *p) { return text_unexpected(&p->in, "an instruction"); }
 
+// The innermost open frame, where it is known that there is one.
 static Frame *top_frame(Parser *p) {
-    return p->frames.count == 0 ? NULL : &p->frames.at[p->frames.count - 1];
+    assert(p->frames.count > 0);
+    return &p->frames.at[p->frames.count - 1];
+}
+
+static FrameKind top_kind(Parser *p) {
+    return p->frames.count == 0 ? FRAME_NONE : (FrameKind)top_frame(p)->kind;
 }
 
 static bool push_frame(Parser *p, FrameKind kind, u32 symbol) {
@@ -35,9 +41,9 @@ static void end_block(Parser *p, Writer *out) {
 static bool opens_block(Opcode op) { return op == OP_BLOCK || op == OP_LOOP || op == OP_IF; }
 
 // Where only operands in parentheses may stand.
-static bool wants_folded(const Frame *frame) {
-    return frame != NULL && frame->kind != FRAME_BLOCK && frame->kind != FRAME_ARM &&
-           frame->kind != FRAME_FLAT && frame->kind != FRAME_FLAT_IF;
+static bool wants_folded(FrameKind kind) {
+    return kind == FRAME_FOLDED || kind == FRAME_IF || kind == FRAME_IF_THEN ||
+           kind == FRAME_IF_ELSE;
 }
 
 // At the word behind "(".
@@ -77,23 +83,23 @@ static bool open_else(Parser *p, Writer *out) {
 
 // At "(" followed by a word that starts something here.
 static bool open_list(Parser *p, Writer *out) {
-    const Frame *frame = top_frame(p);
+    const FrameKind kind = top_kind(p);
     TRY(text_advance(&p->in));
-    if (frame != NULL && frame->kind == FRAME_IF && text_at_word(&p->in, WORD_THEN)) {
+    if (kind == FRAME_IF && text_at_word(&p->in, WORD_THEN)) {
         return open_then(p, out);
     }
-    if (frame != NULL && frame->kind == FRAME_IF_THEN && text_at_word(&p->in, (Word)OP_ELSE)) {
+    if (kind == FRAME_IF_THEN && text_at_word(&p->in, (Word)OP_ELSE)) {
         return open_else(p, out);
     }
     const bool is_opcode = p->in.tok.kind == TOK_WORD && p->in.tok.word < OP_COUNT;
-    const bool is_over =
-        frame != NULL && (frame->kind == FRAME_IF_THEN || frame->kind == FRAME_IF_ELSE);
+    const bool is_over = kind == FRAME_IF_THEN || kind == FRAME_IF_ELSE;
     return is_opcode && !is_over ? open_folded(p, out) : unexpected(p);
 }
 
 // At ")" with a frame open.
 static bool close_list(Parser *p, Writer *out) {
-    switch ((FrameKind)top_frame(p)->kind) {
+    switch (top_kind(p)) {
+    case FRAME_NONE: return unexpected(p);
     case FRAME_FOLDED:
         flush_pending(p, out);
         pop_frame(p);
@@ -121,21 +127,21 @@ static bool check_label(Parser *p, u32 expected) {
 }
 
 static bool flat_else(Parser *p, Writer *out) {
-    Frame *frame = top_frame(p);
-    if (frame == NULL || frame->kind != FRAME_FLAT_IF) {
+    if (top_kind(p) != FRAME_FLAT_IF) {
         return unexpected(p);
     }
+    Frame *frame = top_frame(p);
     frame->kind = FRAME_FLAT;
     wat_emit_opcode(OP_ELSE, out);
     return text_advance(&p->in) && check_label(p, frame->symbol);
 }
 
 static bool flat_end(Parser *p, Writer *out) {
-    const Frame *frame = top_frame(p);
-    if (frame == NULL || (frame->kind != FRAME_FLAT && frame->kind != FRAME_FLAT_IF)) {
+    const FrameKind kind = top_kind(p);
+    if (kind != FRAME_FLAT && kind != FRAME_FLAT_IF) {
         return unexpected(p);
     }
-    const u32 symbol = frame->symbol;
+    const u32 symbol = top_frame(p)->symbol;
     end_block(p, out);
     return text_advance(&p->in) && check_label(p, symbol);
 }
@@ -143,7 +149,7 @@ static bool flat_end(Parser *p, Writer *out) {
 // At an opcode's word.
 static bool flat(Parser *p, Writer *out) {
     const Opcode op = (Opcode)p->in.tok.word;
-    if (wants_folded(top_frame(p))) {
+    if (wants_folded(top_kind(p))) {
         return text_unexpected(&p->in, "'(' or ')'");
     }
     if (op == OP_ELSE) {

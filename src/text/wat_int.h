@@ -78,6 +78,7 @@ typedef struct Section {
 } Section;
 
 typedef enum FrameKind {
+    FRAME_NONE,    // nothing is open
     FRAME_FOLDED,  // (op ...): opcode and immediates wait in Parser.pending for the operands
     FRAME_BLOCK,   // (block ...), (loop ...)
     FRAME_IF,      // (if ...), before (then
