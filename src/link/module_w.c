@@ -58,8 +58,8 @@ static void write_types(Linker *linker) {
             .params = (u16)type->param_count,
             .results = (u16)type->result_count,
             .sig = type_sig(type),
-            .entry_stub = linker->entry_stub_at[i],
-            .exit_stub = linker->exit_stub_at[i],
+            .entry_stub = linker->entry_stub_at[linker->canonical_type[i]],
+            .exit_stub = linker->exit_stub_at[linker->canonical_type[i]],
             .canonical = linker->canonical_type[i],
         };
         codes += type->param_count + type->result_count;

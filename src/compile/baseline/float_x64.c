@@ -21,9 +21,6 @@ void emit_float_binary(Baseline *b, const OpRow *row) {
     Value rhs = pop(b), lhs = pop(b);
     (void)operand_reg(b, &rhs);
     const u8 dest = choose_destination(b, &lhs, &rhs, row->variant != 0);
-    if (value_reg_of(b, &rhs) == NO_REG && rhs.kind == VALUE_CONST) { // they were exchanged
-        (void)value_to_reg(b, &rhs);
-    }
     value_move(b, dest, &lhs);
     float_op(b, (X64Op)row->inst, dest, &rhs);
     push_result(b, row->result, dest, &lhs, &rhs);

@@ -39,6 +39,9 @@ X64Mem operand_mem(Baseline *b, const Value *value) {
 }
 
 u8 choose_destination(Baseline *b, Value *lhs, Value *rhs, bool is_commutative) {
+    if (rhs != NULL && lhs->kind == VALUE_CONST) { // as right operand it must not be a constant
+        (void)value_to_reg(b, lhs);
+    }
     u8 dest = destination_hint(b);
     const u8 right = rhs != NULL ? value_reg_of(b, rhs) : NO_REG;
     if (dest != NO_REG && right == dest && value_reg_of(b, lhs) != dest) {
