@@ -313,8 +313,11 @@ static bool check_export_names(Decoder *d) {
     bool ok = true;
     for (u32 i = 1; ok && i < m->export_count; i++) {
         if (names[i].hash == names[i - 1].hash && str_equal(names[i].name, names[i - 1].name)) {
+            const char *a = names[i - 1].name.at;
+            const char *b = names[i].name.at;
+            const char *second = a > b ? a : b;
             char text[80];
-            ok = fail(d->err, INVALID, (u64)((const u8 *)names[i].name.at - m->bytes),
+            ok = fail(d->err, INVALID, (u64)((const u8 *)second - m->bytes),
                       "duplicate export name \"%s\"",
                       str_printable(names[i].name, text, sizeof text));
         }

@@ -59,6 +59,8 @@ void validator_delete(Validator *v) {
 
 u64 validator_tables_used(const Validator *v) { return v->tables_used; }
 
+bool validator_has_ref_func(const Validator *v) { return v->has_ref_func; }
+
 static bool declare_run(Validator *v, const u8 *at, u32 count, ValType type, u64 *total) {
     *total += count; // at most 2^23 runs of less than 2^32
     if (*total - v->type->param_count > UINT32_MAX) {

@@ -74,5 +74,7 @@ bool validate_func(Validator *validator, u32 func, FuncFacts *facts, Error *err)
 // Tables below 64 that some validated body writes or reads references from (table.get, set, grow,
 // fill, init, copy), by bit. The others serve calls only.
 u64 validator_tables_used(const Validator *validator);
+// True if some validated body has ref.func.
+bool validator_has_ref_func(const Validator *validator);
 
 #endif

@@ -76,6 +76,7 @@ struct Validator {
     const Module *module;
     Error *err;
     u64 tables_used;
+    bool has_ref_func;
 
     // The body being walked.
     u32 func;

@@ -199,6 +199,7 @@ static bool do_ref_func(Validator *v) {
                        "global",
                        func);
     }
+    v->has_ref_func = true;
     return true;
 }
 
