@@ -21,7 +21,8 @@ u64 hash_bytes(const void *bytes, usize count, u64 seed) {
             lane[i] = fold(load_u64(p + 16 * i) ^ K[i], load_u64(p + 16 * i + 8) ^ lane[i]);
         }
     }
-    u64 hash = fold(lane[0] ^ lane[2], lane[1] ^ lane[3] ^ K[1]);
+    // The seed again: in a short input nothing has been mixed yet, and it cancels between lanes.
+    u64 hash = fold(lane[0] ^ lane[2] ^ seed, lane[1] ^ lane[3] ^ K[1]);
     for (; left >= 8; left -= 8, p += 8) {
         hash = fold(load_u64(p) ^ K[2], hash ^ K[3]);
     }

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "link/link_int.h"
+#include "types/canonical.h"
 
 static u32 *push_none(Linker *linker, u32 count) {
     u32 *out = PUSH(&linker->arena, u32, count);
@@ -47,7 +48,10 @@ static bool sections_are_whole(const Linker *linker) {
 }
 
 static bool fill_sections(Linker *linker) {
-    types_number(linker);
+    if (!types_canonical(linker->module->types, linker->module->type_count,
+                         linker->canonical_type)) {
+        return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
+    }
     strings_begin(linker);
     find_exports(linker);
     TRY(place_blobs(linker));

@@ -75,9 +75,6 @@ bool place_resolve(Linker *linker);
 // .text, with what lies between functions.
 void place_write(const Linker *linker, OutFile *out);
 
-// types_w.c: canonical_type.
-void types_number(Linker *linker);
-
 // strings_w.c: the one string table. Equal strings share a place; "" is at 0.
 void strings_begin(Linker *linker);
 u32 strings_add(Linker *linker, Str text);

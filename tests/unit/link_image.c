@@ -425,6 +425,15 @@ TEST(linking_twice_gives_the_same) {
     linked_close(&linked);
 }
 
+// A small image has a single chunk: its three hashes differ by their seeds alone.
+TEST(build_id_uses_all_bytes) {
+    u8 id[IMAGE_BUILD_ID_BYTES], other[IMAGE_BUILD_ID_BYTES];
+    build_id_of((const u64[]){1}, 1, id);
+    build_id_of((const u64[]){2}, 1, other);
+    EXPECT(memcmp(id, id + 8, 8) != 0 && memcmp(id, id + 16, 4) != 0);
+    EXPECT(memcmp(id, other, 8) != 0 && memcmp(id + 8, other + 8, 8) != 0);
+}
+
 TEST(build_id_verifies) {
     Linked linked;
     if (linked_open(&linked, LARGE)) {
@@ -780,6 +789,7 @@ int main(void) {
     RUN(frozen_table_of_large_type);
     RUN(same_bytes_for_any_workers);
     RUN(linking_twice_gives_the_same);
+    RUN(build_id_uses_all_bytes);
     RUN(build_id_verifies);
     RUN(empty_module);
     RUN(small_images_are_small);
