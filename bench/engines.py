@@ -96,7 +96,8 @@ class Imago(Engine):
     suffix = ".imago.so"
 
     def compile_command(self, module):
-        return [self.program, "compile", module, "-o", self.artifact(module), "-j", "1"]
+        return [self.program, "compile", "--compiler", "baseline", "-j", "1", module, "-o",
+                self.artifact(module)]
 
     def run_command(self, module, args):
         return [self.program, "run", self.artifact(module), *args]

@@ -81,7 +81,7 @@ sys.exit(5)
 
 @test
 def cpython_script(engine, reference, folder):
-    """CPython 3.12 runs a script that reads and writes a folder, as the machine's own python does."""
+    """CPython 3.12 runs a script that reads and writes a folder, as the machine's own does."""
     data = ('{"list": [1, 2.5, null, true, "\\u00e9"], "words": ["one", "apple", "tree", "under", '
             '"sky"], "nested": {"a": {"b": []}}}')
     outputs, files = [], []
@@ -199,7 +199,8 @@ def avr_assembler(engine, reference, folder):
 
 SVG = '''<svg xmlns="http://www.w3.org/2000/svg" width="160" height="120">
 <defs><linearGradient id="g"><stop offset="0" stop-color="#fff"/>
-<stop offset="1" stop-color="#06c"/></linearGradient><filter id="f"><feGaussianBlur stdDeviation="2"/></filter></defs>
+<stop offset="1" stop-color="#06c"/></linearGradient>
+<filter id="f"><feGaussianBlur stdDeviation="2"/></filter></defs>
 <rect width="160" height="120" fill="#204060"/>
 <path d="M20 100 C 40 10, 65 10, 95 80 S 150 150, 150 20" stroke="url(#g)"
  fill="none" stroke-width="6"/>
