@@ -291,6 +291,11 @@ bool stub_exit(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
     const u32 frame_bytes = (most + 1) * VALUE_BYTES; // with the saved pointer
     begin(&stub, out);
     x64_rm(&stub.code, X64_LEA64, RSP, x64_mem(RSP, -(i32)frame_bytes));
+    if (type->param_count == 0) {
+        // The host function writes its results there: if the guest stack ends here, the fault must be
+        // the guest's.
+        x64_mov_mi(&stub.code, 8, x64_mem(RSP, 0), 0);
+    }
     if (result_bytes != 0) {
         x64_rm(&stub.code, X64_STORE64, RDI, x64_mem(RBP, -8));
     }
