@@ -164,5 +164,7 @@ int cli_report_module(const char *path, const FileBytes *bytes, const Error *err
         }
         writer_free(&wasm);
     }
-    return cli_report(path, err, name);
+    const int status = cli_report(path, err, name);
+    // A limit that a module exceeds by what it says is the module's fault, not the machine's.
+    return err->code == IMAGO_ERROR_LIMIT ? error_exit_code(IMAGO_ERROR_INVALID) : status;
 }

@@ -175,23 +175,27 @@ static const Piece *piece_at(const Dump *dump, u64 start) {
 }
 
 // What the image records about the instruction: its trap, or the call whose return address follows.
-static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line) {
+//   blanks   before the first note
+static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, int blanks) {
     const Image *image = &dump->image;
-    TrapKind trap;
+    TrapKind trap, next_trap;
     u32 wasm_offset = 0;
     const u32 next = offset + line->bytes;
-    if (image_trap_at(image, offset, &trap)) {
-        printf("  ; trap: %s", trap_name(trap));
-        if (image_wasm_offset_at(image, offset, &wasm_offset)) {
-            printf(", wasm 0x%" PRIx32, wasm_offset);
-        }
-    } else if (line->is_call && image_wasm_offset_at(image, next - 1, &wasm_offset)) {
-        printf("  ; wasm 0x%" PRIx32, wasm_offset);
+    const bool is_trap = image_trap_at(image, offset, &trap);
+    const bool is_call = line->is_call && !is_trap && image_func_at(image, offset) != ID_NONE &&
+                         !image_trap_at(image, next, &next_trap);
+    if (is_trap) {
+        printf("%*s; trap: %s", blanks, "", trap_name(trap));
+        blanks = 1;
+    }
+    if ((is_trap || is_call) && image_wasm_offset_at(image, is_trap ? offset : next, &wasm_offset)) {
+        printf("%*s; wasm 0x%" PRIx32, blanks, "", wasm_offset);
+        blanks = 1;
     }
     const Piece *target = line->has_target ? piece_at(dump, line->target) : NULL;
     if (target != NULL) {
         char name[128];
-        printf("  ; -> %s", piece_name(dump, target, name, sizeof name));
+        printf("%*s; -> %s", blanks, "", piece_name(dump, target, name, sizeof name));
     }
 }
 
@@ -206,9 +210,10 @@ static void print_line(const Dump *dump, u32 offset, const DisasmLine *line) {
         }
     }
     if (line->mnemonic[0] != 0) {
-        printf(" %-8s %-32s", line->mnemonic, line->operands);
+        printf(" %-8s %s", line->mnemonic, line->operands);
     }
-    print_notes(dump, offset, line);
+    const int operand_bytes = (int)strlen(line->operands);
+    print_notes(dump, offset, line, operand_bytes < 32 ? 33 - operand_bytes : 1);
     putchar('\n');
 }
 

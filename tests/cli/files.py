@@ -126,7 +126,7 @@ def damaged_image(folder):
             file.write(image[:count])
         expect(run(["run", path]), 65, "cut.image")
         expect(run(["objdump", path]), 65, "cut.image")
-    expect(run(["run", "/bin/sh"]), 65, "ELF")
+    expect(run(["run", "/bin/sh"]), 65, "image")
     for command in (["validate", image_of(folder)],
                     ["compile", image_of(folder), "-o", folder.file("x")]):
         expect(run(command), 65, "is an image")
