@@ -188,7 +188,8 @@ static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, in
         printf("%*s; trap: %s", blanks, "", trap_name(trap));
         blanks = 1;
     }
-    if ((is_trap || is_call) && image_wasm_offset_at(image, is_trap ? offset : next, &wasm_offset)) {
+    if ((is_trap && image_wasm_offset_at(image, offset, &wasm_offset)) ||
+        (is_call && image_wasm_offset_at(image, next, &wasm_offset))) {
         printf("%*s; wasm 0x%" PRIx32, blanks, "", wasm_offset);
         blanks = 1;
     }

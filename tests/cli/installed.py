@@ -15,7 +15,7 @@ FILES = {
     # Three lines that compile; so the compile library links too.
     "compile.c": '#include "imago/compile.h"\n'
                  "int main(int n, char **v) {\n"
-                 '    return imago_compile_file("\\0asm\\1\\0\\0", 8, v[n - 1], 0, 0, 0) ? 0 : 1; }\n',
+                 '    return !imago_compile_file("\\0asm\\1\\0\\0", 8, v[n - 1], 0, 0, 0); }\n',
     "CMakeLists.txt": """cmake_minimum_required(VERSION 3.20)
 project(client LANGUAGES C)
 find_package(imago 0.1 REQUIRED)
