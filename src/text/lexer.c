@@ -56,6 +56,7 @@ static const u8 CLASS[256] = {
 static ByteClass class_of(const char *at) { return (ByteClass)CLASS[(u8)*at]; }
 
 Lexer text_lexer_of(Str text, const Words *words, Error *err) {
+    text.at = text.at == NULL ? "" : text.at;
     return (Lexer){text, text.at, text.at + text.count, words, err};
 }
 

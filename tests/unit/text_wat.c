@@ -27,6 +27,7 @@ static const struct {
     {" ;; c\n(module (;;)) ;; d", ""},
     {"(module binary \"\\00asm\\01\\00\\00\\00\" \"\\00\\01\\00\")", "000100"},
     {"(module quote \"(func\" \")\")", TYPE_0 FUNC_0 "0a040102000b"},
+    {"(module quote)", ""},
     {"(func)", TYPE_0 FUNC_0 "0a040102000b"},
     {"(func $f) (start $f)", TYPE_0 FUNC_0 "080100" "0a040102000b" "000b046e616d65010401000166"},
     {"(module $\"\\6d\")", "0009046e616d650002016d"},
