@@ -14,7 +14,8 @@ typedef struct LinkInput {
     const u32 *funcref_slots; // per function (index space with imports): slot or ID_NONE
     u64 frozen_tables;        // bit per table below 64
     const CodeBlob *blobs;    // defined functions by index, all; then entry stubs, then exit stubs,
-                              // those that are needed, by type
+                              // those that are needed, by type; equal types share those of the
+                              // first of them
     u32 blob_count;
     CodeOutput *outputs; // by CodeBlob.worker; code is patched and sites are sorted in place
     u32 output_count;
