@@ -1,5 +1,5 @@
 // The checker's parts: check.c walks the function and joins states, check_state.c says what an
-// instruction does to a state and what it may do.
+// instruction does to a state, check_memory.c what it may access.
 #ifndef ISA_X64_CHECK_INT_H
 #define ISA_X64_CHECK_INT_H
 
@@ -32,6 +32,9 @@ typedef enum RegKind {
 // the worse.
 typedef enum Upper { UPPER_ZERO, UPPER_ASSUMED, UPPER_DIRTY } Upper;
 
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+enum { PROLOGUE_DEPTH = 8, RED_ZONE_BYTES = 128 };
+
 typedef struct RegState {
     u8 kind, upper;
     bool is_counted;  // was compared with a word of a record and is below it
@@ -40,13 +43,26 @@ typedef struct RegState {
     u32 bound; // was compared with a constant: below it; 0: was not
 } RegState;
 
+_Static_assert(sizeof(RegState) == 12, "no padding");
+
+static inline RegState data_of(Upper upper) {
+    return (RegState){.kind = REG_DATA, .upper = (u8)upper};
+}
+static inline RegState reg_of(RegKind kind, u32 value) {
+    return (RegState){.kind = (u8)kind, .upper = UPPER_DIRTY, .value = value};
+}
+static inline bool is_own(RegState reg, RegKind kind) {
+    return reg.kind == kind && reg.value == 1;
+}
+
 typedef struct State {
     RegState regs[16];
     i32 depth;      // sp = sp on entry - depth
     i32 frame_depth; // depth behind the prologue; 0: no frame
     i32 results;    // bytes above sp that the last call may have left
     u32 probed;     // bytes below sp on entry that are known to be stack
-    bool is_reached, has_depth;
+    u8 is_reached, has_depth;
+    u16 reserved; // states are compared as bytes
 } State;
 
 // A comparison that the next instruction may branch on.
@@ -94,5 +110,18 @@ void check_entry_state(Checker *c);
 // What the instruction does to c->state; branches are not followed. For a BRANCH the state becomes
 // that of not taking it; c->test is that of the instruction before.
 void check_step(Checker *c, const X64Inst *inst, const X64Ref *ref);
+
+// What is known of the upper half, whatever the register holds.
+Upper check_upper(RegState reg);
+static inline RegState get_reg(const Checker *c, u8 reg) {
+    return reg == RSP ? reg_of(REG_STACK, (u32)-c->state.depth) : c->state.regs[reg];
+}
+// Registers with a fixed meaning take nothing else.
+void check_set_reg(Checker *c, u8 reg, RegState value);
+// Checks the instruction's memory operand. `content`: what is stored, if it is a whole register.
+// Returns what a load of a whole register yields.
+RegState check_access(Checker *c, bool is_write, const RegState *content);
+// The same of the frame's memory at (sp on entry + at).
+RegState check_frame(Checker *c, i64 at, u32 bytes, bool is_write, const RegState *content);
 
 #endif

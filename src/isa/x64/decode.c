@@ -36,6 +36,9 @@ static u8 next(Cursor *cursor) {
 
 static i64 next_signed(Cursor *cursor, u32 bytes) {
     u64 value = 0;
+    if (bytes == 0) {
+        return 0;
+    }
     for (u32 i = 0; i < bytes; i++) {
         value |= (u64)next(cursor) << (8 * i);
     }
@@ -96,7 +99,7 @@ static void decode_imm(Cursor *cursor, const u8 *start, u8 kind, X64Inst *inst) 
         inst->field_offset = inst->offset + (u32)(cursor->at - start);
     }
     const u32 bytes = kind == IV && inst->w ? 8 : BYTES[kind];
-    inst->imm = bytes == 0 ? 0 : next_signed(cursor, bytes);
+    inst->imm = next_signed(cursor, bytes);
     if (kind == IV && !inst->w) {
         inst->imm = (u32)inst->imm;
     }

@@ -15,6 +15,7 @@ typedef enum X64Effect {
     EFFECT_ARITH,        // reg = narrow
     EFFECT_ARITH_RM,     // rm = narrow
     EFFECT_ARITH_RAX,    // rax = narrow
+    EFFECT_AND_RAX,      // rax &= imm
     EFFECT_AND_IMM,      // rm &= imm
     EFFECT_COMPARE,      // flags of reg - rm
     EFFECT_COMPARE_IMM,  // flags of rm - imm
