@@ -1,5 +1,6 @@
-// .eh_frame and .eh_frame_hdr (Linux Standard Base, 10.6): one CIE, a FDE a blob, a terminator, and
-// the table that unwinders search. All references are relative to their own place, so that nothing
+// .eh_frame and .eh_frame_hdr (Linux Standard Base, 10.6): a CIE, a FDE a blob, a terminator, and the
+// table that unwinders search. Exit stubs have a CIE of their own that makes them signal frames: their
+// callees run on another stack, and only behind a signal frame does gdb expect that. All references are relative to their own place, so that nothing
 // is relocated; the distance to the text is fixed since these sections directly follow it.
 #include "base/check.h"
 #include "link/link_int.h"
@@ -30,12 +31,12 @@ static void end_entry(Writer *w, usize start) {
     }
 }
 
-static void write_cie(Writer *w) {
+static usize write_cie(Writer *w, bool is_signal_frame) {
     const usize start = w->count;
     write_u32(w, 0);
     write_u32(w, 0);           // a CIE
     write_u8(w, 1);            // version
-    write_bytes(w, "zR", 3);   // augmentation: the encoding of addresses
+    write_bytes(w, is_signal_frame ? "zRS" : "zR", is_signal_frame ? 4 : 3); // R: encoding follows
     write_uleb(w, 1);          // unit of code offsets
     write_sleb(w, -DATA_ALIGN);
     write_uleb(w, REG_RETURN);
@@ -47,6 +48,7 @@ static void write_cie(Writer *w) {
     write_u8(w, CFA_OFFSET | REG_RETURN);
     write_uleb(w, 1);
     end_entry(w, start);
+    return start;
 }
 
 static void write_advance(Writer *w, u32 distance) {
@@ -98,11 +100,12 @@ static void write_row(Writer *w, const UnwindRow *row) {
     }
 }
 
-// text_at: of the code, from the start of .eh_frame (negative).
-static void write_fde(Writer *w, i64 text_at, const CodeBlob *blob, const UnwindRow *rows) {
+// text_at: of the code, from the start of .eh_frame (negative). cie_at: of its CIE, likewise.
+static void write_fde(Writer *w, usize cie_at, i64 text_at, const CodeBlob *blob,
+                      const UnwindRow *rows) {
     const usize start = w->count;
     write_u32(w, 0);
-    write_u32(w, (u32)w->count); // distance back to the CIE, which is at 0
+    write_u32(w, (u32)(w->count - cie_at)); // distance back to the CIE
     write_u32(w, (u32)(text_at - (i64)w->count));
     write_u32(w, blob->code_bytes);
     write_uleb(w, 0); // no augmentation data
@@ -123,12 +126,17 @@ void unwind_write(Linker *linker, u64 text_distance) {
     Writer *frames = &linker->sections[SECTION_EH_FRAME];
     Writer *table = &linker->sections[SECTION_EH_FRAME_HDR];
     u32 *frame_at = PUSH(&linker->arena, u32, input->blob_count);
-    write_cie(frames);
+    const usize common_cie = write_cie(frames, false);
+    usize stub_cie = common_cie;
     for (u32 i = 0; i < input->blob_count; i++) {
         const CodeBlob *blob = &input->blobs[i];
+        const bool is_exit = blob->kind == BLOB_EXIT_STUB;
+        if (is_exit && stub_cie == common_cie) {
+            stub_cie = write_cie(frames, true);
+        }
         frame_at[i] = (u32)frames->count;
-        write_fde(frames, (i64)linker->text_at[i] - (i64)text_distance, blob,
-                  blob_unwind(linker, blob));
+        write_fde(frames, is_exit ? stub_cie : common_cie, (i64)linker->text_at[i] - (i64)text_distance,
+                  blob, blob_unwind(linker, blob));
     }
     write_u32(frames, 0);
     // The table follows .eh_frame at the next multiple of 4, where .eh_frame ends anyway.
