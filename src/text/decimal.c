@@ -1,6 +1,6 @@
 // Decimal to binary, exactly: digits * 10^e is the fraction N / M of two big numbers (M a power of
-// five, powers of two go to the exponent); 64 steps of long division in base two yield the mantissa,
-// the remainder says whether there is more.
+// five, powers of two go to the exponent); a division yields 64 bits of mantissa, the remainder says
+// whether there is more.
 //
 // 768 significant digits decide every rounding to f64: the longest decimal half-way point has 767.
 // Further digits only count as "more", which a last digit 1 expresses. Literals of up to 15 digits
@@ -19,7 +19,8 @@ __extension__ typedef unsigned __int128 u128;
 enum {
     MAX_DIGITS = 768,
     BIG_LIMBS = 60, // 3,840 bits: 10^769 * 5^310 or 5^(769 + 400), and one to spare
-    POW5_STEP = 27, // 5^27 fits 64 bits
+    POW5_STEP = 27,   // 5^27 fits 64 bits
+    DIGITS_STEP = 19, // so does 10^19
 };
 
 // Little-endian; no zero limbs at the top.
@@ -46,17 +47,20 @@ static void big_multiply(Big *n, u64 factor, u64 more) {
     big_push(n, carry);
 }
 
-static void big_multiply_pow5(Big *n, u64 exponent) {
-    u64 step = 1;
-    for (u32 i = 0; i < POW5_STEP; i++) {
-        step *= 5;
+static u64 small_power(u64 base, u64 exponent) {
+    u64 power = 1;
+    for (; exponent > 0; exponent--) {
+        power *= base;
     }
+    return power;
+}
+
+static void big_multiply_pow5(Big *n, u64 exponent) {
+    const u64 step = small_power(5, POW5_STEP);
     for (; exponent >= POW5_STEP; exponent -= POW5_STEP) {
         big_multiply(n, step, 0);
     }
-    for (; exponent > 0; exponent--) {
-        big_multiply(n, 5, 0);
-    }
+    big_multiply(n, small_power(5, exponent), 0);
 }
 
 static u32 big_bits(const Big *n) {
@@ -96,43 +100,59 @@ static bool big_less(const Big *a, const Big *b) {
     return false;
 }
 
-// a -= b, where a >= b
-static void big_subtract(Big *a, const Big *b) {
-    u64 borrow = 0;
-    for (u32 i = 0; i < a->count; i++) {
-        const u64 less = i < b->count ? b->limb[i] : 0;
-        u64 limb;
-        const bool first = __builtin_sub_overflow(a->limb[i], less, &limb);
-        const bool second = __builtin_sub_overflow(limb, borrow, &a->limb[i]);
-        borrow = (u64)(first || second);
+// n -= m * factor, m of one limb less than n. Returns whether the result is below zero (it is then
+// what it should be plus 2^64 to the number of limbs).
+static bool big_subtract_product(Big *n, const Big *m, u64 factor) {
+    u64 carry = 0;
+    for (u32 i = 0; i < m->count; i++) {
+        const u128 product = (u128)m->limb[i] * factor + carry;
+        carry = (u64)(product >> 64) + __builtin_sub_overflow(n->limb[i], (u64)product, &n->limb[i]);
     }
-    while (a->count > 0 && a->limb[a->count - 1] == 0) {
-        a->count--;
-    }
+    return __builtin_sub_overflow(n->limb[m->count], carry, &n->limb[m->count]);
 }
 
-// The first 64 bits of n / m. Destroys n and m.
-static BinaryFloat big_divide(Big *n, Big *m) {
-    i64 exponent = (i64)big_bits(n) - (i64)big_bits(m);
-    if (exponent > 0) {
-        big_shift_left(m, (u32)exponent);
-    } else {
-        big_shift_left(n, (u32)-exponent);
+// n += m, modulo 2^64 to the number of limbs of n. Returns the carry out.
+static bool big_add_back(Big *n, const Big *m) {
+    u64 carry = 0;
+    for (u32 i = 0; i < m->count; i++) {
+        const u128 sum = (u128)n->limb[i] + m->limb[i] + carry;
+        n->limb[i] = (u64)sum;
+        carry = (u64)(sum >> 64);
     }
-    if (big_less(n, m)) {
-        big_shift_left(n, 1);
-        exponent--;
-    }
-    u64 mantissa = 0;
-    for (u32 i = 0; i < 64; i++) {
-        const bool fits = !big_less(n, m);
-        if (fits) {
-            big_subtract(n, m);
+    return __builtin_add_overflow(n->limb[m->count], carry, &n->limb[m->count]);
+}
+
+static bool big_is_zero(const Big *n) {
+    for (u32 i = 0; i < n->count; i++) {
+        if (n->limb[i] != 0) {
+            return false;
         }
-        mantissa = mantissa << 1 | fits;
-        big_shift_left(n, 1);
     }
-    return (BinaryFloat){mantissa, exponent, n->count != 0};
+    return true;
+}
+
+// The first 64 bits of n / m: one step of long division in base 2^64 (D. Knuth, The Art of Computer
+// Programming 2, 4.3.1, algorithm D), both scaled to make the quotient one limb with its top bit
+// set. Destroys n and m.
+static BinaryFloat big_divide(Big *n, Big *m) {
+    const u32 limbs = n->count > m->count ? n->count : m->count;
+    i64 exponent = (i64)big_bits(n) - (i64)big_bits(m);
+    big_shift_left(n, limbs * 64 - big_bits(n));
+    big_shift_left(m, limbs * 64 - big_bits(m));
+    const bool is_less = big_less(n, m);
+    exponent -= is_less;
+    big_shift_left(n, is_less ? 64 : 63);
+    assert(n->count == limbs + 1 && m->count == limbs);
+    const u64 divisor = m->limb[limbs - 1];
+    const u128 top = (u128)n->limb[limbs] << 64 | n->limb[limbs - 1];
+    // At most 2 too large, as the divisor has its top bit set.
+    u64 quotient = n->limb[limbs] >= divisor ? UINT64_MAX : (u64)(top / divisor);
+    bool is_below = big_subtract_product(n, m, quotient);
+    while (is_below) {
+        quotient--;
+        is_below = !big_add_back(n, m);
+    }
+    return (BinaryFloat){quotient, exponent, !big_is_zero(n)};
 }
 
 // Significant digits, and the power of ten of the last one.
@@ -168,6 +188,15 @@ static void decimal_read(Decimal *d, const char *at, const char *end) {
     }
 }
 
+// Value of digits[first..first + count), at most DIGITS_STEP.
+static u64 digits_value(const Decimal *d, u32 first, u32 count) {
+    u64 value = 0;
+    for (u32 i = 0; i < count; i++) {
+        value = value * 10 + d->digits[first + i];
+    }
+    return value;
+}
+
 // Digits and exponent small enough for one exact operation.
 static bool short_way(const FloatFormat *format, const Decimal *d, u64 *out) {
     static const f64 POW10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -179,10 +208,7 @@ static bool short_way(const FloatFormat *format, const Decimal *d, u64 *out) {
         d->exponent < -max_exponent) {
         return false;
     }
-    u64 value = 0;
-    for (u32 i = 0; i < d->count; i++) {
-        value = value * 10 + d->digits[i];
-    }
+    const u64 value = digits_value(d, 0, d->count);
     const f64 power = POW10[d->exponent < 0 ? -d->exponent : d->exponent];
     if (is_f64) {
         const f64 result = d->exponent < 0 ? (f64)value / power : (f64)value * power;
@@ -211,8 +237,9 @@ bool text_decimal_float(const FloatFormat *format, const char *at, const char *e
         return true;
     }
     Big n = {.count = 0}, m = {.limb = {1}, .count = 1};
-    for (u32 i = 0; i < d.count; i++) {
-        big_multiply(&n, 10, d.digits[i]);
+    for (u32 i = 0; i < d.count; i += DIGITS_STEP) {
+        const u32 count = d.count - i < DIGITS_STEP ? d.count - i : DIGITS_STEP;
+        big_multiply(&n, small_power(10, count), digits_value(&d, i, count));
     }
     big_multiply_pow5(d.exponent > 0 ? &n : &m, (u64)(d.exponent > 0 ? d.exponent : -d.exponent));
     BinaryFloat value = big_divide(&n, &m);
