@@ -8,12 +8,10 @@ const OpcodeInfo OPCODES[OP_COUNT] = {
 #undef OPCODE
 };
 
-enum { PREFIX_ROWS = 3, CODES = 256 };
-
 #define ROW_OF(prefix) ((prefix) == 0 ? 0 : (prefix)-0xFB)
 
 // Opcode + 1, or 0 where there is none.
-static const u16 BY_CODE[PREFIX_ROWS][CODES] = {
+const u16 OPCODE_BY_CODE[3][256] = {
 #define OPCODE(name, prefix, code, text, imm, params, results, width, feature)                     \
     [ROW_OF(prefix)][code] = OP_##name + 1,
 #include "wasm/opcodes.def"
@@ -21,9 +19,9 @@ static const u16 BY_CODE[PREFIX_ROWS][CODES] = {
 };
 
 Opcode opcode_of(u32 prefix, u32 code) {
-    if (code >= CODES || (prefix != 0 && prefix != 0xFC && prefix != 0xFD)) {
+    if (code >= 256 || (prefix != 0 && prefix != 0xFC && prefix != 0xFD)) {
         return OP_COUNT;
     }
-    const u16 found = BY_CODE[ROW_OF(prefix)][code];
+    const u16 found = OPCODE_BY_CODE[ROW_OF(prefix)][code];
     return found == 0 ? OP_COUNT : (Opcode)(found - 1);
 }

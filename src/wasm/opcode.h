@@ -60,6 +60,12 @@ typedef struct OpcodeInfo {
 
 extern const OpcodeInfo OPCODES[OP_COUNT];
 
+// Opcode + 1 (0: none) by row of the prefix (0: none, 1: 0xFC, 2: 0xFD) and code.
+extern const u16 OPCODE_BY_CODE[3][256];
+
+// The opcode of a byte without prefix, which is one.
+static inline Opcode opcode_of_byte(u8 byte) { return (Opcode)(OPCODE_BY_CODE[0][byte] - 1); }
+
 // The opcode of a prefix (0, 0xFC, 0xFD) and code, or OP_COUNT.
 Opcode opcode_of(u32 prefix, u32 code);
 

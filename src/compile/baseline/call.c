@@ -34,7 +34,7 @@ u8 abi_next(AbiCursor *cursor, u8 type, u32 *memory_offset) {
 }
 
 static u32 memory_bytes(AbiCursor cursor, const u8 *types, u32 count) {
-    u32 offset;
+    u32 offset = 0;
     for (u32 i = 0; i < count; i++) {
         (void)abi_next(&cursor, types[i], &offset);
     }
@@ -82,11 +82,12 @@ static void pass_args(Baseline *b, const FuncType *type, u32 result_bytes) {
     if (param_bytes + result_bytes != 0) {
         masm_move_sp(b, -(i32)(param_bytes + result_bytes));
     }
-    MoveSet moves = {0};
+    MoveSet moves;
+    moves_begin(&moves);
     AbiCursor cursor = abi_params(type);
     for (u32 i = 0; i < type->param_count; i++) {
         const Value *value = &b->stack[b->sp - type->param_count + i];
-        u32 offset;
+        u32 offset = 0;
         const u8 reg = abi_next(&cursor, value->type, &offset);
         if (reg == NO_REG) {
             masm_store_arg(b, (i32)offset, value);
@@ -105,7 +106,7 @@ static void take_results(Baseline *b, const FuncType *type, u32 result_bytes) {
     AbiCursor cursor = abi_results();
     for (u32 i = 0; i < type->result_count; i++) {
         const u8 value_type = type_results(type)[i];
-        u32 offset;
+        u32 offset = 0;
         const u8 reg = abi_next(&cursor, value_type, &offset);
         if (reg != NO_REG) {
             push_reg(b, value_type, reg);
@@ -153,7 +154,8 @@ void call_builtin(Baseline *b, Builtin builtin, const u64 *prefix, u32 prefix_co
                   u32 stack_count, ValType result) {
     settle(b, b->sp - stack_count);
     clean_locals(b);
-    MoveSet moves = {0};
+    MoveSet moves;
+    moves_begin(&moves);
     const u8 *regs = MASM_TARGET.param_general + 1; // the first one is the context's
     for (u32 i = 0; i < prefix_count; i++) {
         const Value value = value_const(VAL_I64, prefix[i]);
@@ -171,11 +173,12 @@ void call_builtin(Baseline *b, Builtin builtin, const u64 *prefix, u32 prefix_co
 }
 
 void return_values(Baseline *b) {
-    MoveSet moves = {0};
+    MoveSet moves;
+    moves_begin(&moves);
     AbiCursor cursor = abi_results();
     for (u32 i = 0; i < b->type->result_count; i++) {
         const Value *value = &b->stack[b->sp - b->type->result_count + i];
-        u32 offset;
+        u32 offset = 0;
         const u8 reg = abi_next(&cursor, value->type, &offset);
         if (reg == NO_REG) {
             masm_store_result(b, (i32)offset, value);

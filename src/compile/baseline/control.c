@@ -136,16 +136,21 @@ static bool is_plain_jump(Baseline *b, const Control *control) {
     return control->kind == CONTROL_FUNC ? b->type->result_count == 0 : edge_is_free(b, control);
 }
 
-static void fix_target(Baseline *b, Control *control) {
-    if (control->kind != CONTROL_FUNC) {
-        label_fix(b, control);
+// Fixes the label's state if it has none; true if a jump to it is all that this edge takes.
+static bool fix_target(Baseline *b, Control *control) {
+    if (control->kind == CONTROL_FUNC) {
+        return b->type->result_count == 0;
     }
+    return label_fix(b, control) ? edge_operands_are_free(b, control) : edge_is_free(b, control);
 }
 
 void branch(Baseline *b, u32 depth) {
     Control *control = control_at(b, depth);
-    fix_target(b, control);
-    take_edge(b, control);
+    if (fix_target(b, control)) {
+        masm_jump(b, label_of(b, control));
+    } else {
+        take_edge(b, control);
+    }
     flow_dead(b);
 }
 
@@ -154,8 +159,7 @@ void flow_return(Baseline *b) { branch(b, (u32)b->controls.count - 1); }
 void branch_if(Baseline *b, u32 depth) {
     const u8 condition = take_condition(b);
     Control *control = control_at(b, depth);
-    fix_target(b, control);
-    if (is_plain_jump(b, control)) {
+    if (fix_target(b, control)) {
         masm_branch(b, condition, label_of(b, control));
         return;
     }
@@ -211,7 +215,7 @@ void branch_table(Baseline *b) {
     }
     p = targets;
     for (u32 i = 0; i <= count; i++) {
-        fix_target(b, control_at(b, next_target(&p)));
+        (void)fix_target(b, control_at(b, next_target(&p)));
     }
     // No code from here to the jump but the jump's own: the edges are judged by the present state.
     reg_free(b, index_reg);
@@ -262,8 +266,11 @@ void flow_else(Baseline *b) {
         return;
     }
     if (!b->is_dead) {
-        label_fix(b, control);
-        take_edge(b, control);
+        if (fix_target(b, control)) {
+            masm_jump(b, label_of(b, control));
+        } else {
+            take_edge(b, control);
+        }
     }
     enter_else(b, control);
     state_drop(b, control->else_state);

@@ -209,9 +209,9 @@ void state_load(Baseline *b, u32 id) {
 
 // ---- Labels ------------------------------------------------------------------------------------
 
-void label_fix(Baseline *b, Control *control) {
+bool label_fix(Baseline *b, Control *control) {
     if (control->state != STATE_NONE) {
-        return;
+        return false;
     }
     u32 count;
     const u8 *types = label_types(b, control, &count);
@@ -222,9 +222,11 @@ void label_fix(Baseline *b, Control *control) {
         result_reg = is_own ? value->reg : reg_alloc(b, val_is_float((ValType)types[0]));
     }
     control->state = state_new(b);
-    if (control->state != STATE_EMPTY) {
-        snapshot(b, &b->states.at[control->state], result_reg);
+    if (control->state == STATE_EMPTY) {
+        return false;
     }
+    snapshot(b, &b->states.at[control->state], result_reg);
+    return true;
 }
 
 // True if the local in `reg` must be stored on an edge to `state`, where it stands in `goal`.
@@ -245,23 +247,28 @@ static void set_goals(Baseline *b, const MergeState *state, bool is_on) {
     }
 }
 
-bool edge_is_free(Baseline *b, const Control *control) {
+bool edge_operands_are_free(Baseline *b, const Control *control) {
     const MergeState *state = state_of(b, control->state);
     u32 count;
     (void)label_types(b, control, &count);
     if (count == 1 && state->result_reg != NO_REG) {
-        if (value_reg_of(b, &b->stack[b->sp - 1]) != state->result_reg) {
+        return value_reg_of(b, &b->stack[b->sp - 1]) == state->result_reg;
+    }
+    for (u32 i = 0; i < count; i++) {
+        const Value *value = &b->stack[b->sp - count + i];
+        if (value->kind != VALUE_SLOT || value->index != control->height + i) {
             return false;
         }
-    } else {
-        for (u32 i = 0; i < count; i++) {
-            const Value *value = &b->stack[b->sp - count + i];
-            if (value->kind != VALUE_SLOT || value->index != control->height + i) {
-                return false;
-            }
-        }
     }
-    bool is_free = true;
+    return true;
+}
+
+bool edge_is_free(Baseline *b, const Control *control) {
+    const MergeState *state = state_of(b, control->state);
+    bool is_free = edge_operands_are_free(b, control);
+    if (!is_free) {
+        return false;
+    }
     set_goals(b, state, true);
     for (u32 left = b->regs.used & b->regs.is_local; is_free && left != 0; left &= left - 1) {
         const u8 reg = (u8)__builtin_ctz(left);
@@ -277,7 +284,8 @@ bool edge_is_free(Baseline *b, const Control *control) {
 
 void edge_emit(Baseline *b, const Control *control) {
     const MergeState *state = state_of(b, control->state);
-    MoveSet moves = {0};
+    MoveSet moves;
+    moves_begin(&moves);
     set_goals(b, state, true);
     for (u32 left = b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
         const u8 reg = (u8)__builtin_ctz(left);

@@ -12,6 +12,7 @@ typedef struct MoveSet {
     Value value[REG_COUNT]; // the source
 } MoveSet;
 
+static inline void moves_begin(MoveSet *moves) { moves->targets = moves->from_regs = 0; }
 void moves_add(Baseline *b, MoveSet *moves, u8 to, const Value *value);
 // Emits them. Changes no state; leaves the flags alone.
 void moves_emit(Baseline *b, MoveSet *moves);
@@ -21,9 +22,11 @@ const u8 *label_types(const Baseline *b, const Control *control, u32 *count);
 const u8 *block_params(const Baseline *b, const Control *control, u32 *count);
 const u8 *block_results(const Baseline *b, const Control *control, u32 *count);
 
-// The label's state becomes what holds now, with the branch's operands on top of the stack.
-// The operands stay on the stack.
-void label_fix(Baseline *b, Control *control);
+// The label's state becomes what holds now, with the branch's operands on top of the stack, if it has
+// none yet. The operands stay on the stack. True if that is so: then locals need no code on this edge.
+bool label_fix(Baseline *b, Control *control);
+// True if the operands of an edge are where the label's state has them.
+bool edge_operands_are_free(Baseline *b, const Control *control);
 // True if an edge to the label needs no code.
 bool edge_is_free(Baseline *b, const Control *control);
 // Emits what makes the edge agree with the label's state. Changes no state, leaves the flags alone.

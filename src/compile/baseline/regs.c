@@ -23,17 +23,6 @@ void reg_free(Baseline *b, u8 reg) {
     b->regs.pinned &= ~bit;
 }
 
-bool local_is_dead(const Baseline *b, u32 local) {
-    const LocalFacts *facts = &b->facts->locals[local];
-    if (b->locals.at[local].aliases != 0) {
-        return false;
-    }
-    if (facts->last_loop != ID_NONE) {
-        return b->facts->loops[facts->last_loop].end_offset <= position(b);
-    }
-    return facts->last_use <= position(b);
-}
-
 void local_clean(Baseline *b, u8 reg) {
     const u32 local = b->regs.owner[reg];
     if ((b->regs.dirty & BIT(reg)) != 0 && !local_is_dead(b, local)) {
@@ -159,33 +148,6 @@ void push(Baseline *b, Value value) {
 }
 
 void push_reg(Baseline *b, u8 type, u8 reg) { push(b, value_reg(type, reg)); }
-
-Value pop(Baseline *b) {
-    assert(b->sp != 0);
-    const Value value = b->stack[--b->sp];
-    b->settled = b->settled < b->sp ? b->settled : b->sp;
-    if (value.kind == VALUE_LOCAL) {
-        LocalState *local = &b->locals.at[value.index];
-        local->aliases--;
-        b->locked |= local->reg != NO_REG ? BIT(local->reg) : 0;
-    } else if (value.kind == VALUE_REG) {
-        b->locked |= BIT(value.reg);
-    }
-    return value;
-}
-
-void value_done(Baseline *b, const Value *value) {
-    if (value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0) {
-        reg_free(b, value->reg);
-    }
-}
-
-u8 value_reg_of(const Baseline *b, const Value *value) {
-    if (value->kind == VALUE_REG) {
-        return value->reg;
-    }
-    return value->kind == VALUE_LOCAL ? b->locals.at[value->index].reg : NO_REG;
-}
 
 i32 value_offset(Baseline *b, const Value *value) {
     assert(value->kind == VALUE_SLOT || value->kind == VALUE_LOCAL);

@@ -11,13 +11,31 @@
 // Frame offset of an operand stack entry's slot.
 i32 slot_offset(Baseline *b, u32 stack_index);
 
+void reg_free(Baseline *b, u8 reg);
+
 // ---- Operand stack
 void push(Baseline *b, Value value); // room was reserved from FuncFacts.max_stack
 void push_reg(Baseline *b, u8 type, u8 reg);
 // The popped value's register, or its local's, is locked.
-Value pop(Baseline *b);
+static inline Value pop(Baseline *b) {
+    assert(b->sp != 0);
+    const Value value = b->stack[--b->sp];
+    b->settled = b->settled < b->sp ? b->settled : b->sp;
+    if (value.kind == VALUE_LOCAL) {
+        LocalState *local = &b->locals.at[value.index];
+        local->aliases--;
+        b->locked |= local->reg != NO_REG ? BIT(local->reg) : 0;
+    } else if (value.kind == VALUE_REG) {
+        b->locked |= BIT(value.reg);
+    }
+    return value;
+}
 // The operand has been read: its register is free again unless it is a local's.
-void value_done(Baseline *b, const Value *value);
+static inline void value_done(Baseline *b, const Value *value) {
+    if (value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0) {
+        reg_free(b, value->reg);
+    }
+}
 // A register that holds the value; not to be written. Locked.
 u8 value_to_reg(Baseline *b, Value *value);
 // A register that holds the value and nothing else; may be overwritten. Locked.
@@ -27,7 +45,12 @@ void value_move(Baseline *b, u8 to, const Value *value);
 // Copies the value into its frame slot `stack_index`, changes no state.
 void value_store(Baseline *b, u32 stack_index, const Value *value);
 // Register of a value that is in one, else NO_REG; frame offset of one that is not (nor constant).
-u8 value_reg_of(const Baseline *b, const Value *value);
+static inline u8 value_reg_of(const Baseline *b, const Value *value) {
+    if (value->kind == VALUE_REG) {
+        return value->reg;
+    }
+    return value->kind == VALUE_LOCAL ? b->locals.at[value->index].reg : NO_REG;
+}
 i32 value_offset(Baseline *b, const Value *value);
 // Brings all entries below `count` to where control flow may merge: constants or slots.
 void settle(Baseline *b, u32 count);
@@ -37,10 +60,18 @@ void settle(Baseline *b, u32 count);
 u8 reg_alloc(Baseline *b, bool is_float);
 // Empties this register (its contents move elsewhere) and locks it.
 void reg_take(Baseline *b, u8 reg);
-void reg_free(Baseline *b, u8 reg);
 
 // ---- Locals
-bool local_is_dead(const Baseline *b, u32 local);
+static inline bool local_is_dead(const Baseline *b, u32 local) {
+    const LocalFacts *facts = &b->facts->locals[local];
+    if (b->locals.at[local].aliases != 0) {
+        return false;
+    }
+    if (facts->last_loop != ID_NONE) {
+        return b->facts->loops[facts->last_loop].end_offset <= position(b);
+    }
+    return facts->last_use <= position(b);
+}
 // Binds a register without contents to a local.
 void local_bind(Baseline *b, u32 local, u8 reg, bool is_dirty);
 // A register for a local that is in none: the one its loop wants it in, if that can be had. Locked.

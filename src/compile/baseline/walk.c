@@ -271,14 +271,10 @@ static void emit_other(Baseline *b, Opcode op) {
 
 // False at the end of the function.
 static bool emit_instruction(Baseline *b) {
-    b->op_offset = b->module->funcs[b->func].body_offset + position(b);
+    b->op_offset = (u32)(b->pc - b->module->bytes);
     b->locked = 0;
-    u32 prefix = 0, code = *b->pc++;
-    if (code >= 0xFC) {
-        prefix = code;
-        code = next_u32(b);
-    }
-    const Opcode op = opcode_of(prefix, code);
+    const u8 byte = *b->pc++;
+    const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
     if (op == OP_END) {
         return flow_end(b);
     }
@@ -342,7 +338,7 @@ static void place_locals(Baseline *b, i32 homes_top) {
     }
     AbiCursor cursor = abi_params(b->type);
     for (u32 i = 0; i < b->type->param_count; i++) {
-        u32 offset;
+        u32 offset = 0;
         const u8 reg = abi_next(&cursor, type_params(b->type)[i], &offset);
         if (facts->locals[i].stamp != facts->stamp) {
             continue;
