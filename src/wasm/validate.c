@@ -355,7 +355,6 @@ bool validate_func(Validator *v, u32 func, FuncFacts *facts, Error *err) {
         }
         return false;
     }
-    facts_end(v);
     if (facts != NULL) {
         publish(v, max_stack, facts);
     }

@@ -17,7 +17,7 @@ typedef struct LocalFacts {
     u8 type;         // ValType
     bool needs_zero; // a local.get may see the initial zero (never set for parameters)
     bool is_param;
-    bool is_never_dead; // private to the validator
+    u8 reserved;
     u32 last_use;  // body offset behind which no local.get can see the present value, if ...
     u32 last_loop; // ... this is ID_NONE; else ordinal of the loop at whose end it is dead
     // Private to the validator: where the dominating first assignment stands.

@@ -10,8 +10,9 @@
 // to it: the loops that are open and were opened behind the dominating assignment. In a loop opened
 // before it, the assignment is made anew each time round. Of the former the outermost counts: the
 // value is dead behind its end. Parameters and locals that may be seen as zero are assigned at the
-// function's start. If dominance is lost later, what was concluded about loops is void: such a
-// local is never dead.
+// function's start, and so are those whose dominance is lost. What was concluded about the latter
+// before is replaced: the loops of an earlier local.get have ended since, or are open still and count
+// now.
 //
 // Hot locals. Accesses in loops are pushed on a stack of events. The end of a loop adds up the
 // events since its start by local, keeps the heaviest, and leaves those as one event each, eight
@@ -76,16 +77,6 @@ bool facts_begin(Validator *v) {
     return vec_reserve(&v->accessed, touched) || no_memory(v);
 }
 
-void facts_end(Validator *v) {
-    for (usize i = 0; i < v->accessed.count; i++) {
-        LocalFacts *local = &v->locals[v->accessed.at[i]];
-        if (local->is_never_dead) {
-            local->last_use = UINT32_MAX;
-            local->last_loop = ID_NONE;
-        }
-    }
-}
-
 static ValType declared_type(const Validator *v, u32 local) {
     if (local < v->type->param_count) {
         return (ValType)type_params(v->type)[local];
@@ -146,7 +137,6 @@ void facts_get_slow(Validator *v, LocalFacts *local, u32 offset) {
     }
     if (!facts_is_dominated(v, local)) {
         local->needs_zero = true;
-        local->is_never_dead = local->def_block != ID_NONE;
         local->def_block = local->def_depth = 0;
     }
     local->last_use = offset;

@@ -195,7 +195,6 @@ void shapes_init(Validator *v);
 
 // Locals and loops (validate_facts.c).
 bool facts_begin(Validator *v);  // after the locals are known: room for all that is pushed later
-void facts_end(Validator *v);
 bool facts_touch(Validator *v, u32 local); // first access in this function
 // Behind an unconditional branch, or at a place that is reached again.
 void facts_set_dead(Validator *v, bool is_dead);
