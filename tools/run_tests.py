@@ -92,7 +92,7 @@ def programs(folder, build, seconds):
     for source in sorted(glob.glob(os.path.join(ROOT, "tests", folder, "*.c"))):
         name = f"{folder}_{os.path.splitext(os.path.basename(source))[0]}"
         path = os.path.join(ROOT, BUILDS[build], name)
-        if folder != "fuzz":
+        if folder not in ("fuzz", "run"):  # run: programs for the guest, by tests/run/run.py
             yield Test(f"{build}/{name}", folder, [path], build, seconds)
 
 

@@ -1,4 +1,6 @@
 // The command `imago`: finds the subcommand, runs it, and sees to it that lost output is an error.
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -67,7 +69,20 @@ static int dispatch(int argc, char **argv) {
     return CLI_COMMANDS[command].run(&(Args){.at = argv + 2, .command = command});
 }
 
+// A standard stream that is closed must not be replaced by the next file that is opened: output
+// would go into it. Its number is taken by something that can be neither read nor written.
+static void hold_closed_streams(void) {
+    int fd;
+    do {
+        fd = open("/", O_PATH | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int main(int argc, char **argv) {
+    hold_closed_streams();
     // A reader that is gone is an error code for the guest and for us, not death.
     (void)signal(SIGPIPE, SIG_IGN);
     return cli_finish_output(dispatch(argc, argv));

@@ -3,6 +3,11 @@
 // A descriptor has base rights (what may be done with it) and inheriting rights (the most that
 // descriptors opened below it can have). Rights only shrink: a new descriptor gets what was asked
 // for, cut to what its directory passes on and to what its kind of file knows.
+//
+// Below a read-only preopen nothing has a right to write. The C library asks for no more rights
+// than fdstat shows as inheriting, and would take a file it opened for writing without the right to
+// write for good; so directories there show the rights that decide about writing to files
+// (`shown`), and opening with one of them is refused.
 #ifndef WASI_FD_TABLE_H
 #define WASI_FD_TABLE_H
 
@@ -13,6 +18,12 @@
 // The rights that mean something for a kind (WASI_ON_*), and those that only read.
 u64 wasi_rights_of_kind(u8 kind);
 u64 wasi_rights_read_only(void);
+
+// The rights that decide about writing to an open file.
+enum {
+    WASI_RIGHTS_TO_WRITE =
+        WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE
+};
 
 // Fills filetype and kind from fstat's answer; `host` tells terminals and kinds of sockets apart.
 void wasi_fd_classify(WasiFd *entry, const struct stat *st, int host);

@@ -35,7 +35,7 @@ bool wasi_fd_fdstat_get(WasiCall *call) {
     out[WASI_FDSTAT_FILETYPE] = entry->filetype;
     store_u16(out + WASI_FDSTAT_FLAGS, entry->flags);
     store_u64(out + WASI_FDSTAT_RIGHTS_BASE, entry->base);
-    store_u64(out + WASI_FDSTAT_RIGHTS_INHERITING, entry->inheriting);
+    store_u64(out + WASI_FDSTAT_RIGHTS_INHERITING, entry->inheriting | entry->shown);
     return true;
 }
 
@@ -72,11 +72,13 @@ bool wasi_fd_fdstat_set_rights(WasiCall *call) {
     const u64 base = call->args[1], inheriting = call->args[2];
     WasiFd *entry;
     TRY(wasi_fd_arg(call, 0, 0, &entry));
-    if ((base & ~entry->base) != 0 || (inheriting & ~entry->inheriting) != 0) {
+    if ((base & ~entry->base) != 0 ||
+        (inheriting & ~(entry->inheriting | entry->shown)) != 0) {
         return wasi_fail(call, WASI_NOTCAPABLE);
     }
     entry->base = base;
-    entry->inheriting = inheriting;
+    entry->inheriting &= inheriting;
+    entry->shown &= inheriting;
     return true;
 }
 

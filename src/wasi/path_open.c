@@ -15,8 +15,7 @@
 enum { NEW_FILE_MODE = 0666 };
 
 static const u64 READING = WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR;
-static const u64 WRITING =
-    WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE;
+static const u64 WRITING = WASI_RIGHTS_TO_WRITE;
 
 typedef struct OpenRequest {
     WasiFd dir; // a copy: the table may move
@@ -93,6 +92,7 @@ static bool settle(WasiCall *call, const OpenRequest *request, int host, WasiFd 
     out->base = request->base & request->dir.inheriting & wasi_rights_of_kind(out->kind);
     if (out->kind == WASI_ON_DIRECTORY) {
         out->inheriting = request->inheriting & request->dir.inheriting;
+        out->shown = request->inheriting & request->dir.shown;
     }
     return true;
 }

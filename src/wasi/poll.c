@@ -43,7 +43,8 @@ typedef struct Poll {
     u64 now[2]; // realtime, monotonic
 } Poll;
 
-static bool parse_clock(Poll *poll, Subscription *sub, const u8 *at, const SubscriptionLayout *lay) {
+static bool parse_clock(Poll *poll, Subscription *sub, const u8 *at,
+                        const SubscriptionLayout *lay) {
     const u16 flags = load_u16(at + lay->clock_flags);
     const u64 timeout = load_u64(at + lay->timeout);
     sub->clock_id = load_u32(at + lay->clock_id);
@@ -189,7 +190,8 @@ static u32 store_events(const Poll *poll, u8 *events) {
     return stored;
 }
 
-static bool run(Poll *poll, const u8 *list, const SubscriptionLayout *layout, u8 *events, u8 *done) {
+static bool run(Poll *poll, const u8 *list, const SubscriptionLayout *layout, u8 *events,
+                u8 *done) {
     TRY(read_clocks(poll));
     for (u32 i = 0; i < poll->count; i++) {
         TRY(parse_one(poll, &poll->subs[i], list + (usize)i * layout->bytes, layout));

@@ -84,8 +84,10 @@ static bool fill(WasiCall *call, Listing *out) {
         if (got == 0) {
             return true;
         }
-        for (long i = 0; i < got && out->used < out->room; i += load_u16(chunk + i + ENTRY_RECLEN)) {
-            put_entry(out, chunk + i);
+        const u8 *end = chunk + got;
+        for (const u8 *entry = chunk; entry < end && out->used < out->room;
+             entry += load_u16(entry + ENTRY_RECLEN)) {
+            put_entry(out, entry);
         }
     }
     return true;

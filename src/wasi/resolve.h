@@ -2,10 +2,11 @@
 //
 // The kernel does all path walking: openat2 with RESOLVE_BENEATH refuses every step that leaves the
 // directory, through "..", an absolute path, a symbolic link or a rename that happens meanwhile. An
-// operation that has no openat2 form (unlink, rename, ...) first opens the parent that way and then
-// names the last component, without a slash and never following it. There is no resolver of our own:
-// where openat2 is missing (Linux before 5.6, some system call filters) every path operation answers
-// NOTSUP.
+// operation that has no openat2 form (unlink, rename, ...) first opens the parent that way and
+// then names the last component, without a slash and never following it. There is no resolver of
+// our own: where openat2 is missing (Linux before 5.6, some system call filters) every operation
+// that would need it answers NOTSUP; what is left is to change names in a directory that is open
+// already.
 #ifndef WASI_RESOLVE_H
 #define WASI_RESOLVE_H
 

@@ -8,7 +8,10 @@
 #include "wasi/wasi_int.h"
 
 // Layout of filestat: the older module's link count has 32 bits.
-typedef enum WasiFilestatLayout { WASI_FILESTAT_PREVIEW1, WASI_FILESTAT_UNSTABLE } WasiFilestatLayout;
+typedef enum WasiFilestatLayout {
+    WASI_FILESTAT_PREVIEW1,
+    WASI_FILESTAT_UNSTABLE
+} WasiFilestatLayout;
 
 u32 wasi_filestat_bytes(WasiFilestatLayout layout);
 // Writes wasi_filestat_bytes(layout) bytes.

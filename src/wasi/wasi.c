@@ -1,4 +1,5 @@
 // A guest's state: made from the options, ended with everything it left open.
+#define _GNU_SOURCE
 #include "wasi/wasi_int.h"
 
 #include <errno.h>
@@ -67,11 +68,13 @@ static u64 stream_rights(const WasiFd *entry, u32 number, int host_flags) {
     return rights;
 }
 
-// A stream that is closed on the host's side is closed for the guest too.
+// A stream that is closed on the host's side, or no more than a place holder (O_PATH), is closed
+// for the guest too.
 static void stream_init(ImagoWasi *wasi, u32 number, int host) {
     struct stat st;
     const int host_flags = fcntl(host, F_GETFL);
-    if (host < 0 || host_flags < 0 || fstat(host, &st) != 0 || S_ISDIR(st.st_mode)) {
+    if (host < 0 || host_flags < 0 || (host_flags & O_PATH) != 0 || fstat(host, &st) != 0 ||
+        S_ISDIR(st.st_mode)) {
         return;
     }
     WasiFd entry = {.host = host, .is_borrowed = true, .flags = flags_of_host(host_flags)};
@@ -112,6 +115,7 @@ static bool preopen_init(WasiFd *out, const ImagoWasiDir *dir, Error *err) {
     const u64 allowed = dir->is_read_only ? wasi_rights_read_only() : WASI_RIGHTS_ALL;
     out->base = wasi_rights_of_kind(WASI_ON_DIRECTORY) & allowed;
     out->inheriting = allowed & wasi_rights_of_kind(WASI_ON_ALL);
+    out->shown = dir->is_read_only ? WASI_RIGHTS_TO_WRITE : 0;
     const usize name_bytes = strlen(dir->guest_path) + 1;
     out->preopen_name = mem_alloc(name_bytes);
     if (out->preopen_name == NULL) {

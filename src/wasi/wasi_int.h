@@ -35,6 +35,7 @@ typedef struct WasiFd {
     u16 flags;           // WASI_FDFLAG_* as the guest set them
     u64 base;            // rights
     u64 inheriting;
+    u64 shown;           // inheriting rights that fdstat shows and path_open refuses
     WasiInode root;      // directories: the preopen it was reached through
     char *preopen_name;  // owned; NULL if it is no preopen
 } WasiFd;

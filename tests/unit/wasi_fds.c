@@ -343,7 +343,7 @@ TEST(readdir_fields) {
     temp_end();
 }
 
-// ---- Standard streams -----------------------------------------------------------------------------
+// ---- Standard streams ---------------------------------------------------------------------------
 
 static void streams_begin(int in, int out, int err) {
     const ImagoWasiOptions options = {.size = sizeof options, .stdin_fd = in, .stdout_fd = out,
@@ -389,6 +389,18 @@ TEST(streams_of_pipes) {
     (void)close(in[1]);
     (void)close(out[0]);
     (void)close(out[1]);
+}
+
+// What holds the number of a closed stream is no stream, nor is a directory.
+TEST(streams_that_are_none) {
+    const int holder = open("/dev/null", O_PATH | O_CLOEXEC), dir = open("/", O_RDONLY | O_CLOEXEC);
+    streams_begin(holder, holder, dir);
+    for (u32 fd = 0; fd < 3; fd++) {
+        EXPECT_ERRNO(CALL(fd_fdstat_get, fd, AT_OUT), WASI_BADF);
+    }
+    guest_end();
+    (void)close(holder);
+    (void)close(dir);
 }
 
 // A full pipe: the guest's non-blocking write takes what fits, then answers AGAIN.
@@ -492,6 +504,7 @@ int main(void) {
     RUN(readdir);
     RUN(readdir_fields);
     RUN(streams_of_pipes);
+    RUN(streams_that_are_none);
     RUN(nonblocking_write);
     RUN(broken_pipe);
     RUN(full_device);

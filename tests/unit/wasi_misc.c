@@ -125,7 +125,7 @@ TEST(bad_options) {
     imago_wasi_delete(NULL);
 }
 
-// ---- Sockets --------------------------------------------------------------------------------------
+// ---- Sockets ------------------------------------------------------------------------------------
 
 static void socket_guest(int host) {
     const ImagoWasiOptions options = {.size = sizeof options, .stdin_fd = host, .stdout_fd = -1,
@@ -211,7 +211,7 @@ TEST(accepting) {
     (void)close(client);
 }
 
-// ---- openat2 missing ------------------------------------------------------------------------------
+// ---- openat2 missing ----------------------------------------------------------------------------
 
 // Makes openat2 answer `reason` in this process, for good.
 static bool forbid_openat2(int reason) {
@@ -276,7 +276,7 @@ TEST(no_openat2) { without_openat2(ENOSYS, WASI_NOTSUP); }
 TEST(openat2_forbidden) { without_openat2(EPERM, WASI_PERM); }
 TEST(openat2_never_sure) { without_openat2(EAGAIN, WASI_AGAIN); }
 
-// ---- Allocation failures --------------------------------------------------------------------------
+// ---- Allocation failures ------------------------------------------------------------------------
 
 // The n-th allocation fails, for every n: an error, nothing left open, and the next try works.
 TEST(allocation_failures) {

@@ -57,7 +57,7 @@ static u64 digest_dir(const char *name) {
 
 static u64 digest(void) { return mix(digest_dir("in"), digest_dir("in/dir")); }
 
-// ---- Operations -----------------------------------------------------------------------------------
+// ---- Operations ---------------------------------------------------------------------------------
 
 // Each on descriptor `fd`: a file opened as in/file, or the directory in/.
 static WasiErrno op_read(u32 fd) { return read_some(fd, 4); }
@@ -169,7 +169,7 @@ static const Operation DIR_OPERATIONS[] = {
     {"fd_filestat_set_times", op_set_times, NEEDS(FD_FILESTAT_SET_TIMES), false},
 };
 
-// ---- The matrix -----------------------------------------------------------------------------------
+// ---- The matrix ---------------------------------------------------------------------------------
 
 static void check_cell(const Operation *op, u32 right, bool on_dir) {
     tree_begin(false);
@@ -281,7 +281,7 @@ TEST(rights_only_shrink) {
     tree_end();
 }
 
-// ---- Read-only preopens ---------------------------------------------------------------------------
+// ---- Read-only preopens -------------------------------------------------------------------------
 
 static u64 read_only_dir_rights(void) {
     u64 rights = 0;
@@ -314,6 +314,16 @@ TEST(read_only_preopen) {
         }
         EXPECT_ERRNO(open_and_close(dirs[d], "file", WASI_OFLAG_CREAT | WASI_OFLAG_TRUNC, 0, 0),
                      WASI_NOTCAPABLE);
+    }
+    // A library that asks for what is shown is refused, and not left with a file it cannot write.
+    for (u32 d = 0; d < COUNT_OF(dirs); d++) {
+        EXPECT_OK(CALL(fd_fdstat_get, dirs[d], AT_OUT));
+        const u64 shown = out_u64(16);
+        EXPECT_ERRNO(open_and_close(dirs[d], "file", 0, shown & WASI_RIGHT_FD_WRITE, 0),
+                     WASI_NOTCAPABLE);
+        EXPECT_OK(CALL(fd_fdstat_set_rights, dirs[d], wasi->fds.at[dirs[d]].base, shown));
+        EXPECT_ERRNO(open_and_close(dirs[d], "file", 0, WASI_RIGHT_FD_WRITE, 0), WASI_NOTCAPABLE);
+        EXPECT_EQ(wasi->fds.at[dirs[d]].inheriting & (u64)WASI_RIGHTS_TO_WRITE, 0);
     }
     // All but writing, as a library that wants to read asks for it.
     const u64 asked = FILE_RIGHTS & ~(u64)(WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_ALLOCATE |

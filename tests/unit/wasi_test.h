@@ -148,7 +148,7 @@ static inline WasiErrno try_open(u32 dir, u32 lookup, const char *path) {
     return error;
 }
 
-// ---- Host side ------------------------------------------------------------------------------------
+// ---- Host side ----------------------------------------------------------------------------------
 
 static inline const char *host_path(const char *name) {
     static char path[4][512];
