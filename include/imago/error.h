@@ -40,7 +40,7 @@ typedef enum ImagoErrorCode {
  * is set is not overwritten. */
 typedef struct ImagoError {
     ImagoErrorCode code;
-    uint32_t func_index;   /* function it is in (index space with imports), or IMAGO_ERROR_NO_FUNC */
+    uint32_t func_index;   /* function it is in (imports count), or IMAGO_ERROR_NO_FUNC */
     uint64_t offset;       /* byte offset in the input, or IMAGO_ERROR_NO_OFFSET */
     uint32_t line, column; /* 1-based position in text input, or 0 */
     char text[224];        /* one sentence, lower case, no full stop; cut if longer */

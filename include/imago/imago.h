@@ -8,10 +8,10 @@
  *   store    a world of instances that may see each other. One thread at a time.
  *   linker   names what imports resolve to, in one store.
  *
- * Ownership: `_new`/`_open` hand out an object, `_delete` ends it; what a store gives out (instances,
- * functions, memories, tables, globals, traps) belongs to the store and ends with it. An engine must
- * outlive its images and stores, an image the stores that instantiated it. Pointers to const are
- * borrowed.
+ * Ownership: `_new`/`_open` hand out an object, `_delete` ends it; what a store gives out
+ * (instances, functions, memories, tables, globals, traps) belongs to the store and ends with it.
+ * An engine must outlive its images and stores, an image the stores that instantiated it. Pointers
+ * to const are borrowed.
  *
  * Errors: functions that can fail return false (or NULL) and describe the failure in *error, which
  * may be NULL. A trap is not an error: calls return an ImagoStatus.
@@ -206,8 +206,8 @@ IMAGO_API const ImagoTrap *imago_store_trap(const ImagoStore *store);
 IMAGO_API int imago_store_exit_code(const ImagoStore *store);
 
 /* Calls a function. `values` holds the arguments and receives the results: as many elements as the
- * greater of both counts. On a trap its contents are unspecified. May be nested: a host function may
- * call. IMAGO_FAIL: ERROR_USAGE (another store's function among the arguments). */
+ * greater of both counts. On a trap its contents are unspecified. May be nested: a host function
+ * may call. IMAGO_FAIL: ERROR_USAGE (another store's function among the arguments). */
 IMAGO_API ImagoStatus imago_func_call(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
                                       ImagoError *error);
 IMAGO_API ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc *func);
@@ -217,8 +217,8 @@ IMAGO_API ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc
 /* Who called a host function; valid during the call. */
 typedef struct ImagoCaller ImagoCaller;
 
-/* A host function: reads its arguments from `values` and writes its results there. Returns IMAGO_OK,
- * or IMAGO_TRAP after imago_caller_trap, or IMAGO_EXIT after imago_caller_exit. Must not leave by
+/* A host function: reads its arguments from `values` and writes its results there. Returns
+ * IMAGO_OK, or IMAGO_TRAP after imago_caller_trap, or IMAGO_EXIT after imago_caller_exit. Must not leave by
  * longjmp or exception. Runs on the stack of the host thread. */
 typedef ImagoStatus (*ImagoCallback)(void *env, ImagoCaller *caller, ImagoValue *values);
 
@@ -285,7 +285,8 @@ IMAGO_API bool imago_linker_define_instance(ImagoLinker *linker, const char *mod
  * and globals, runs active segments and the start function (WebAssembly 2.0, 4.5.4).
  *   instance  written unless IMAGO_FAIL: a trap in a segment or the start function leaves an
  *             instance whose effects on shared memories and tables stay, as the specification says
- * IMAGO_FAIL: ERROR_LINK naming the import, ERROR_LIMIT, ERROR_NO_MEMORY; the store is unchanged. */
+ * IMAGO_FAIL: ERROR_LINK naming the import, ERROR_LIMIT, ERROR_NO_MEMORY; the store is
+ * unchanged. */
 IMAGO_API ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *image,
                                                ImagoInstance **instance, ImagoError *error);
 

@@ -17,8 +17,8 @@ void *os_reserve(usize bytes, Error *err) {
         at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
     if (at == MAP_FAILED) {
-        error_set(err, (ErrorCode)ERR_NO_MEMORY, ERROR_NO_OFFSET, "cannot reserve %zu bytes of address space: %s",
-                  bytes, strerror(errno));
+        error_set(err, (ErrorCode)ERR_NO_MEMORY, ERROR_NO_OFFSET,
+                  "cannot reserve %zu bytes of address space: %s", bytes, strerror(errno));
         return NULL;
     }
     return at;
