@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/reader.h"
 #include "compile/baseline/ops.h"
+#include "compile/baseline/verify.h"
 
 // ---- Immediates. The validator has read these bytes before: no bounds to check. -----------------
 
@@ -264,7 +265,7 @@ static void emit_other(Baseline *b, Opcode op) {
         push(b, value_const(VAL_F64, load_u64(b->pc)));
         skip_bytes(b, 8);
         break;
-    case OP_REF_NULL: push(b, value_const(val_of_binary(*b->pc++), 0)); break;
+    case OP_REF_NULL: push(b, value_const((u8)val_of_binary(*b->pc++), 0)); break;
     default: emit_bulk(b, op);
     }
 }
@@ -440,7 +441,11 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
         .first_unwind = b->first_unwind,
         .unwind_count = (u32)b->out->unwind.count - b->first_unwind,
     };
+#ifndef NDEBUG
+    return verify_blob(b, blob, err);
+#else
     return true;
+#endif
 }
 
 static void record_trap(void *env, u32 code_offset, u32 wasm_offset, u8 kind) {
