@@ -10,7 +10,7 @@
 #include "imago/imago.h"
 #include "test.h"
 
-enum { WORLD_MAX_IMAGES = 16 };
+enum { WORLD_MAX_IMAGES = 64 };
 
 typedef struct World {
     ImagoEngine *engine;
