@@ -100,15 +100,19 @@ bool wasi_fd_pread(WasiCall *call) {
 }
 
 // writev to a pipe without the SIGPIPE that would end the host: it is blocked for this thread
-// meanwhile, and the one that this write raised is taken back. The process's signal dispositions
-// are the embedder's and stay untouched.
+// meanwhile, and the one that this write raised is taken back. One that waited before, which can
+// only be if it was blocked before, is left. The process's signal dispositions are the embedder's
+// and stay untouched.
 static ssize_t pipe_write(int host, const WasiIovecs *iovecs) {
     const struct timespec no_time = {0};
     sigset_t only_pipe, before, pending;
+    sigemptyset(&pending);
     sigemptyset(&only_pipe);
     sigaddset(&only_pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &only_pipe, &before);
-    sigpending(&pending);
+    if (sigismember(&before, SIGPIPE) == 1) {
+        sigpending(&pending);
+    }
     const ssize_t count = writev(host, iovecs->at, (int)iovecs->count);
     const int reason = errno;
     if (count < 0 && reason == EPIPE && sigismember(&pending, SIGPIPE) == 0) {

@@ -8,6 +8,7 @@ The command is $IMAGO, or build/imago.
 import fcntl
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,35 @@ def host_descriptor_limit(world):
     expect(got, MFILE)
     if not 10 < int(got[1]) < 40:
         raise programs.Failed(f"opened {int(got[1])} files of 40")
+
+
+# Calls of the guest's own input and output, and how every other one of them fails.
+INTERRUPTED = "openat2,readv,writev,preadv,pwritev,ppoll,getrandom,ftruncate"
+
+
+@test
+def interrupted_calls(world):
+    """System calls that are interrupted now and again do not show."""
+    if shutil.which("strace") is None:
+        raise programs.Skip("no strace")
+    if HAS_SANITIZER:
+        raise programs.Skip("leaks cannot be looked for under strace")
+    for name in ("wasi_files", "wasi_time"):
+        folder = f"{world}/{name}"
+        os.makedirs(f"{folder}/deep/er")
+        for path, text in (("in.txt", "some text\n"), ("deep/er/file.txt", "deep\n")):
+            with open(f"{folder}/{path}", "w", encoding="utf-8") as out:
+                out.write(text)
+        programs.compile_c(f"{ROOT}/tests/run/{name}.c", f"{folder}.wasm")
+        trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={INTERRUPTED}",
+                 "-e", f"inject={INTERRUPTED}:error=EINTR:when=1+2"]
+        command = trace + [IMAGO, "run", "--dir", f"{folder}::/data", f"{folder}.wasm"]
+        done = subprocess.run(command, input=b"x", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=SECONDS, check=False)
+        said = done.stderr.decode(errors="replace")
+        if "ptrace" in said.lower():
+            raise programs.Skip("no tracing here")
+        expect((done.returncode, done.stdout, said), 0)
 
 
 def main():

@@ -2,7 +2,10 @@
 #define _GNU_SOURCE
 #include "unit/wasi_test.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <sys/time.h>
+#include <time.h>
 
 static void begin(void) {
     temp_begin();
@@ -391,6 +394,60 @@ TEST(streams_of_pipes) {
     (void)close(out[1]);
 }
 
+static void *write_later(void *fd) {
+    struct timespec left = {0, 20000000};
+    while (nanosleep(&left, &left) != 0) {
+    }
+    while (write(*(const int *)fd, "late", 4) < 0) {
+    }
+    return NULL;
+}
+
+// A pipe that is non-blocking on the host's side: the guest sees that, and a guest that clears the
+// flag waits, while the host's flag stays.
+TEST(nonblocking_host) {
+    int in[2];
+    pthread_t thread;
+    EXPECT_EQ(pipe2(in, O_NONBLOCK | O_CLOEXEC), 0);
+    streams_begin(in[0], -1, -1);
+    EXPECT_OK(CALL(fd_fdstat_get, 0, AT_OUT));
+    EXPECT_EQ(load_u16(memory + AT_OUT + 2), WASI_FDFLAG_NONBLOCK);
+    EXPECT_ERRNO(read_some(0, 4), WASI_AGAIN);
+    EXPECT_OK(CALL(fd_fdstat_set_flags, 0, 0));
+    EXPECT_EQ(pthread_create(&thread, NULL, write_later, &in[1]), 0);
+    EXPECT_OK(read_some(0, 10));
+    EXPECT_EQ(out_u32(0), 4);
+    (void)pthread_join(thread, NULL);
+    EXPECT(fcntl(in[0], F_GETFL) & O_NONBLOCK);
+    guest_end();
+    (void)close(in[0]);
+    (void)close(in[1]);
+}
+
+static void on_alarm(int number) { (void)number; }
+
+// Signals that interrupt a read again and again do not show.
+TEST(interrupted_read) {
+    int in[2];
+    pthread_t thread;
+    const struct sigaction action = {.sa_handler = on_alarm}; // no SA_RESTART
+    struct sigaction old;
+    EXPECT_EQ(pipe2(in, O_CLOEXEC), 0);
+    streams_begin(in[0], -1, -1);
+    (void)sigaction(SIGALRM, &action, &old);
+    EXPECT_EQ(pthread_create(&thread, NULL, write_later, &in[1]), 0);
+    const struct itimerval every = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+    (void)setitimer(ITIMER_REAL, &every, NULL);
+    EXPECT_OK(read_some(0, 10));
+    EXPECT_EQ(out_u32(0), 4);
+    (void)setitimer(ITIMER_REAL, &never, NULL);
+    (void)pthread_join(thread, NULL);
+    (void)sigaction(SIGALRM, &old, NULL);
+    guest_end();
+    (void)close(in[0]);
+    (void)close(in[1]);
+}
+
 // What holds the number of a closed stream is no stream, nor is a directory.
 TEST(streams_that_are_none) {
     const int holder = open("/dev/null", O_PATH | O_CLOEXEC), dir = open("/", O_RDONLY | O_CLOEXEC);
@@ -504,6 +561,8 @@ int main(void) {
     RUN(readdir);
     RUN(readdir_fields);
     RUN(streams_of_pipes);
+    RUN(nonblocking_host);
+    RUN(interrupted_read);
     RUN(streams_that_are_none);
     RUN(nonblocking_write);
     RUN(broken_pipe);

@@ -345,6 +345,22 @@ TEST(magic_links) {
     guest_end();
 }
 
+TEST(devices) {
+    const ImagoWasiDir dir = {"/dev", "/dev", true};
+    const ImagoWasiOptions options = {.size = sizeof options, .dirs = &dir, .dir_count = 1};
+    wasi = imago_wasi_new(&options, NULL);
+    EXPECT(wasi != NULL);
+    EXPECT_OK(stat_path(PREOPEN, 0, "null"));
+    EXPECT_EQ(memory[AT_OUT + 16], WASI_FILETYPE_CHARACTER_DEVICE);
+    const u32 zero = open_file("zero", 0, WASI_RIGHT_FD_READ | WASI_RIGHT_FD_SEEK);
+    EXPECT_OK(read_some(zero, 100));
+    EXPECT_EQ(out_u32(0), 100);
+    EXPECT_EQ(memory[AT_DATA + 99], 0);
+    EXPECT_ERRNO(write_text(zero, "x"), WASI_NOTCAPABLE);
+    EXPECT_ERRNO(CALL(fd_allocate, zero, 0, 1), WASI_SPIPE);
+    guest_end();
+}
+
 TEST(open_flags) {
     tree_begin();
     u32 fd;
@@ -474,6 +490,7 @@ int main(void) {
     RUN(bad_text);
     RUN(special_files);
     RUN(magic_links);
+    RUN(devices);
     RUN(open_flags);
     RUN(refused_open_has_no_effect);
     RUN(readlink_cuts);
