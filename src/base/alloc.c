@@ -1,7 +1,9 @@
+#define _GNU_SOURCE // madvise
 #include "base/alloc.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 static atomic_ullong request_count;
 static atomic_ullong fail_at;
@@ -36,4 +38,13 @@ void *mem_grow(void *p, usize old_bytes, usize bytes) {
         memset(grown + old_bytes, 0, bytes - old_bytes);
     }
     return grown;
+}
+
+void mem_will_fill(void *p, usize bytes) {
+    enum { LARGE_PAGE_BYTES = 2 << 20 };
+    const uintptr_t first = align_up((uintptr_t)p, LARGE_PAGE_BYTES);
+    const uintptr_t end = ((uintptr_t)p + bytes) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
+    if (p != NULL && end > first) {
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    }
 }

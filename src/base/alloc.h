@@ -13,6 +13,10 @@ void mem_free(void *p);
 // caller. `p` may be NULL with old_bytes 0.
 void *mem_grow(void *p, usize old_bytes, usize bytes);
 
+// A hint that all of a large block will be written soon: large pages, where the system has them and
+// the block is worth it. Costs a system call for blocks of several megabytes, else nothing.
+void mem_will_fill(void *p, usize bytes);
+
 // Test hook: request number `n` from now (1 = the next one) fails, and with `forever` all that
 // follow. n = 0 switches it off. Returns how many requests were made since the last call.
 // Process-wide; not for use while other threads allocate. Requests of os_mem.h count as well.

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/alloc.h"
 #include "base/check.h"
 #include "compile/plan.h"
 #include "compile/stubs.h"
@@ -181,6 +182,15 @@ static void free_outputs(Drive *drive) {
     }
 }
 
+// Room for what a worker will probably write, so that nothing is copied as it grows. Only what is
+// written costs memory. Measured on real modules: 2.0 bytes of code and a sixth of a site a byte.
+static void presize(CodeOutput *out, u64 code_bytes) {
+    (void)(writer_reserve(&out->code, code_bytes * 2 + code_bytes / 4) &&
+           vec_reserve(&out->sites, code_bytes / 6) && vec_reserve(&out->fixups, code_bytes / 32));
+    mem_will_fill(out->code.at, code_bytes * 2);
+    mem_will_fill(out->sites.at, code_bytes / 8 * sizeof(Site));
+}
+
 // Compiles all functions under the plan. *uses: what the bodies do.
 static bool compile_bodies(Drive *drive, Arena *arena, BodyUses *uses, Error *err) {
     Worker *workers = PUSH(arena, Worker, drive->worker_count);
@@ -190,6 +200,7 @@ static bool compile_bodies(Drive *drive, Arena *arena, BodyUses *uses, Error *er
     for (u32 i = 0; i < drive->worker_count; i++) {
         workers[i] =
             (Worker){.drive = drive, .index = i, .err = ERROR_INIT, .simd_func = ID_NONE};
+        presize(&drive->outputs[i], drive->module->code_bytes / drive->worker_count);
     }
     run_workers(drive, workers);
     return collect(drive, workers, uses, err);

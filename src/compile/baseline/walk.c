@@ -19,6 +19,9 @@ u32 next_u32(Baseline *b) {
 }
 
 static i64 next_signed(Baseline *b, u32 bits) {
+    if (LIKELY(*b->pc < 0x80)) {
+        return (i64)(i8)(*b->pc++ << 1) >> 1;
+    }
     Reader reader = reader_of(b->pc, (usize)(b->end - b->pc));
     const i64 value = read_sleb(&reader, bits);
     b->pc = reader.at;
