@@ -31,7 +31,7 @@ static u16 i32_params(const Baseline *b) {
         u32 offset;
         const u8 type = type_params(b->type)[i];
         const u8 reg = abi_next(&cursor, type, &offset);
-        mask |= type == VAL_I32 && reg != NO_REG ? (u16)BIT(reg) : 0;
+        mask = (u16)(mask | (type == VAL_I32 && reg != NO_REG ? BIT(reg) : 0));
     }
     return mask;
 }
