@@ -1,0 +1,232 @@
+// Opening images: system calls, errors, and files that change while they run.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "world.h"
+
+static const char MODULE[] =
+    "(module $m (memory 1)"
+    "  (func (export \"id\") (param i32) (result i32) (local.get 0))"
+    "  (func (export \"load\") (param i32) (result i32) (i32.load (local.get 0))))";
+
+static char path[64];
+
+static void write_image(const char *text) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    if (!imago_compile_file(text, strlen(text), path, NULL, NULL, &error)) {
+        TEST_FAIL("%s", error.text);
+    }
+}
+
+static void expect_error(ImagoEngine *engine, const char *file, ImagoErrorCode code, const char *word) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    EXPECT(imago_image_open(engine, file, &error) == NULL);
+    EXPECT_EQ(error.code, code);
+    if (strstr(error.text, word) == NULL) {
+        TEST_FAIL("%s: \"%s\" does not say \"%s\"", file, error.text, word);
+    }
+}
+
+TEST(refused) {
+    ImagoEngine *engine = imago_engine_new(NULL);
+    expect_error(engine, "/nonexistent/image", IMAGO_ERROR_NO_INPUT, "No such file");
+    expect_error(engine, "/", IMAGO_ERROR_NO_INPUT, "directory");
+    expect_error(engine, "/dev/null", IMAGO_ERROR_NO_INPUT, "regular");
+    (void)unlink(path);
+    EXPECT_EQ(mkfifo(path, 0600), 0);
+    expect_error(engine, path, IMAGO_ERROR_NO_INPUT, "regular"); // and does not wait for a writer
+    (void)unlink(path);
+    const int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    expect_error(engine, path, IMAGO_ERROR_IMAGE, "empty");
+    EXPECT_EQ(write(fd, "\0asm\1\0\0\0", 8), 8);
+    expect_error(engine, path, IMAGO_ERROR_IMAGE, "");
+    close(fd);
+    expect_error(engine, "/proc/self/exe", IMAGO_ERROR_IMAGE, "");
+    ImagoError error = IMAGO_ERROR_INIT;
+    EXPECT(imago_image_open_fd(engine, -1, &error) == NULL);
+    EXPECT_EQ(error.code, IMAGO_ERROR_NO_INPUT);
+    error = ERROR_CLEAR;
+    EXPECT(imago_image_open_bytes(engine, "", 0, &error) == NULL);
+    EXPECT_EQ(error.code, IMAGO_ERROR_IMAGE);
+    EXPECT(!imago_is_image("\0asm\1\0\0\0", 8));
+    EXPECT(!imago_is_image("", 0));
+    imago_engine_delete(engine);
+    (void)unlink(path);
+}
+
+static void expect_runs(World *world, ImagoImage *image) {
+    EXPECT(image != NULL);
+    if (image == NULL) {
+        return;
+    }
+    world->images[world->image_count++] = image;
+    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error), IMAGO_OK);
+    EXPECT(imago_instance_image(world->instance) == image);
+    EXPECT_CALL(world, "id", 5, 5);
+    EXPECT_TRAP(world, "load", -1, "out of bounds memory access");
+}
+
+TEST(ways_to_open) {
+    World world = world_new(NULL);
+    write_image(MODULE);
+    expect_runs(&world, imago_image_open(world.engine, path, &world.error));
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    expect_runs(&world, imago_image_open_fd(world.engine, fd, &world.error));
+    EXPECT_EQ(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC); // still ours
+    struct stat st;
+    EXPECT_EQ(fstat(fd, &st), 0);
+    uint8_t *bytes = malloc((size_t)st.st_size + 1);
+    EXPECT_EQ(read(fd, bytes, (size_t)st.st_size), st.st_size);
+    EXPECT(imago_is_image(bytes, (size_t)st.st_size));
+    ImagoImage *image = imago_image_open_bytes(world.engine, bytes, (size_t)st.st_size, &world.error);
+    memset(bytes, 0, (size_t)st.st_size); // it was copied
+    free(bytes);
+    expect_runs(&world, image);
+    // Replaced by rename: the old one goes on.
+    write_image("(module (func (export \"id\") (param i32) (result i32) (i32.const 0)))");
+    EXPECT_CALL(&world, "id", 6, 6);
+    (void)unlink(path);
+    EXPECT_CALL(&world, "id", 7, 7);
+    close(fd);
+    world_delete(&world);
+}
+
+static int open_fds(void) {
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+TEST(descriptors_are_closed) {
+    const int before = open_fds();
+    World world = world_new(NULL);
+    write_image(MODULE);
+    EXPECT(imago_image_open(world.engine, "/dev/null", NULL) == NULL);
+    expect_runs(&world, imago_image_open(world.engine, path, &world.error));
+    EXPECT_EQ(open_fds(), before);
+    write_image("(module (memory 1) (data (i32.const 0) \"x\"))");
+    ImagoImage *with_snapshot = imago_image_open(world.engine, path, &world.error);
+    EXPECT(open_fds() <= before + 1);
+    imago_image_delete(with_snapshot);
+    EXPECT_EQ(open_fds(), before);
+    world_delete(&world);
+    EXPECT_EQ(open_fds(), before);
+}
+
+// A file that is cut while it is mapped: code that is not there any more ends the call, not the
+// process.
+TEST(truncated_while_mapped) {
+    World world = world_new(NULL);
+    write_image(MODULE);
+    ImagoImage *image = imago_image_open(world.engine, path, &world.error);
+    expect_runs(&world, image);
+    ImagoFunc *id = world_export(&world, "id").of.func; // its name will be gone
+    EXPECT_EQ(truncate(path, 100), 0);
+    ImagoValue value = {.i32 = 5};
+    EXPECT_EQ(imago_func_call(world.store, id, &value, &world.error), IMAGO_TRAP);
+    EXPECT_STR(imago_store_trap(world.store)->message, "image changed or could not be read");
+    EXPECT_EQ(imago_store_trap(world.store)->frame_count, 0);
+    // Others live on.
+    EXPECT_EQ(world_add(&world, MODULE), IMAGO_OK);
+    EXPECT_CALL(&world, "id", 8, 8);
+    world_delete(&world);
+}
+
+// The trap table or the names are gone, the code is still there.
+TEST(truncated_behind_the_code) {
+    World world = world_new(NULL);
+    write_image("(module (memory 1) (data $d \"abcdefgh\")"
+                "(func (export \"init\") (param i32) (result i32)"
+                "  (memory.init $d (i32.const 0) (i32.const 0) (local.get 0)) (i32.load (i32.const 0))))");
+    ImagoImage *image = imago_image_open(world.engine, path, &world.error);
+    EXPECT(image != NULL);
+    world.images[world.image_count++] = image;
+    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error), IMAGO_OK);
+    EXPECT_CALL(&world, "init", 4, 0x64636261);
+    ImagoFunc *init = world_export(&world, "init").of.func;
+    struct stat st;
+    EXPECT_EQ(stat(path, &st), 0);
+    int traps = 0;
+    for (off_t bytes = st.st_size & ~4095; bytes >= 0; bytes -= 4096) {
+        EXPECT_EQ(truncate(path, bytes), 0);
+        ImagoValue value = {.i32 = 4};
+        if (imago_func_call(world.store, init, &value, NULL) == IMAGO_OK) {
+            EXPECT_EQ(value.i32, 0x64636261);
+        } else {
+            EXPECT_STR(imago_store_trap(world.store)->message, "image changed or could not be read");
+            traps++;
+        }
+    }
+    EXPECT(traps > 0);
+    world_delete(&world);
+}
+
+// ---- System calls -------------------------------------------------------------------------------
+
+static const char *traced;
+
+// Counts lines of strace between two marks.
+TEST(system_calls_of_opening) {
+    if (system("strace -o /dev/null true 2>/dev/null") != 0) {
+        TEST_SKIP("no strace, or it may not trace here");
+        return;
+    }
+    write_image(MODULE);
+    char command[512];
+    (void)snprintf(command, sizeof command, "strace -o %s.trace %s --open %s", path, traced, path);
+    EXPECT_EQ(system(command), 0);
+    (void)snprintf(command, sizeof command, "%s.trace", path);
+    FILE *trace = fopen(command, "r");
+    char line[512];
+    const char *const expected[] = {"open", "fstat", "mmap", "mprotect", "close"};
+    int marks = 0;
+    size_t calls = 0;
+    while (trace != NULL && fgets(line, sizeof line, trace) != NULL) {
+        const bool is_mark = strstr(line, "/imago-mark") != NULL;
+        marks += is_mark;
+        if (marks == 1 && !is_mark) {
+            const char *call = strncmp(line, "openat", 6) == 0        ? "open"
+                               : strncmp(line, "newfstatat", 10) == 0 ? "fstat"
+                                                                      : line;
+            if (calls >= 5 || strncmp(call, expected[calls], strlen(expected[calls])) != 0) {
+                TEST_FAIL("system call %zu is %s", calls, line);
+            }
+            calls++;
+        }
+    }
+    EXPECT_EQ(marks, 2);
+    EXPECT_EQ(calls, 5);
+    if (trace != NULL) {
+        fclose(trace);
+    }
+    (void)unlink(command);
+}
+
+static int open_for_trace(const char *file) {
+    ImagoEngine *engine = imago_engine_new(NULL);
+    (void)access("/imago-mark", F_OK);
+    ImagoImage *image = imago_image_open(engine, file, NULL);
+    (void)access("/imago-mark", F_OK);
+    return image == NULL;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "--open") == 0) {
+        return open_for_trace(argv[2]);
+    }
+    traced = argv[0];
+    (void)snprintf(path, sizeof path, "/tmp/imago-images-%d", (int)getpid());
+    RUN(refused);
+    RUN(ways_to_open);
+    RUN(descriptors_are_closed);
+    RUN(truncated_while_mapped);
+    RUN(truncated_behind_the_code);
+    RUN(system_calls_of_opening);
+    (void)unlink(path);
+    return test_end();
+}

@@ -1,0 +1,181 @@
+// The library as tools see it: gdb walks from C through the guest to C, and a program links against
+// the runtime alone.
+#include "world.h"
+
+static char path[64]; // of an image
+
+static const char MODULE[] =
+    "(module $tools (import \"env\" \"host\" (func $host (param i32) (result i32)))"
+    "  (memory 1)"
+    "  (func $guest_inner (param i32) (result i32)"
+    "    (i32.add (i32.const 1) (call $host (local.get 0))))"
+    "  (func $guest_outer (export \"f\") (param i32) (result i32)"
+    "    (i32.add (memory.grow (i32.const 1)) (call $guest_inner (local.get 0)))))";
+
+static bool is_sanitized(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+    return false;
+#endif
+}
+
+static char *output_of(const char *command) {
+    static char output[1 << 16];
+    FILE *pipe = popen(command, "r");
+    const size_t count = pipe == NULL ? 0 : fread(output, 1, sizeof output - 1, pipe);
+    output[count] = 0;
+    if (pipe != NULL) {
+        (void)pclose(pipe);
+    }
+    return output;
+}
+
+// Positions of the words in the text ascend.
+static void expect_order(const char *text, const char *const *words, int count) {
+    const char *at = text;
+    for (int i = 0; i < count; i++) {
+        const char *found = strstr(at, words[i]);
+        if (found == NULL) {
+            TEST_FAIL("no \"%s\" in its place in:\n%s", words[i], text);
+            return;
+        }
+        at = found + strlen(words[i]);
+    }
+}
+
+// ---- gdb ----------------------------------------------------------------------------------------
+
+// Where gdb stops, and what it needs to find the image's symbols: the address of its first function.
+void *volatile tools_entry;
+__attribute__((noinline)) void tools_stop(void) { __asm__ volatile("" ::: "memory"); }
+
+static ImagoStatus host(void *env, ImagoCaller *caller, ImagoValue *values) {
+    (void)env;
+    (void)caller;
+    values[0].i32 += 1;
+    tools_stop();
+    return IMAGO_OK;
+}
+
+static int run_for_gdb(const char *file) {
+    World world = world_new(NULL);
+    world_define(&world, "host", &WORLD_I32_TO_I32, host, NULL);
+    ImagoImage *image = imago_image_open(world.engine, file, &world.error);
+    world.images[world.image_count++] = image;
+    if (imago_linker_instantiate(world.linker, image, &world.instance, &world.error) != IMAGO_OK) {
+        return 1;
+    }
+    // The reference of a function starts with its address.
+    tools_entry = *(void **)(void *)world_export(&world, "f").of.func;
+    int32_t result = 0;
+    (void)world_call_i32(&world, "f", 1, &result);
+    world_delete(&world);
+    return result == 4 ? 0 : 1;
+}
+
+static const char *self;
+
+TEST(gdb_walks_through) {
+    if (system("gdb --version >/dev/null 2>&1") != 0) {
+        TEST_SKIP("no gdb");
+        return;
+    }
+    char command[1024];
+    (void)snprintf(command, sizeof command,
+                   "ASAN_OPTIONS=detect_leaks=0 gdb -nx -batch -ex 'break tools_stop' -ex run "
+                   "-ex 'python import gdb, subprocess; "
+                   "s = subprocess.check_output([\"nm\", \"%s\"]).decode().split(); "
+                   "o = int(s[s.index(\"guest_outer\") - 2], 16); "
+                   "a = int(gdb.parse_and_eval(\"(unsigned long)tools_entry\")); "
+                   "gdb.execute(\"add-symbol-file %s -o \" + hex(a - o))' "
+                   "-ex bt --args %s --gdb %s 2>&1",
+                   path, path, self, path);
+    const char *output = output_of(command);
+    if (strstr(output, "Breakpoint 1, ") == NULL || strstr(output, "Python scripting is not") != NULL) {
+        TEST_SKIP("gdb cannot run programs here, or lacks Python");
+        return;
+    }
+    static const char *const WORDS[] = {"#0",          "tools_stop",  "host",       "guest_inner",
+                                        "guest_outer", "entry_stub0", "arch_enter", "imago_func_call",
+                                        "run_for_gdb", "main"};
+    expect_order(output, WORDS, (int)(sizeof WORDS / sizeof *WORDS));
+}
+
+// ---- The runtime alone --------------------------------------------------------------------------
+
+static const char PROGRAM[] =
+    "#include <imago/imago.h>\n"
+    "#include <stdio.h>\n"
+    "static ImagoStatus host(void *env, ImagoCaller *caller, ImagoValue *values) {\n"
+    "    (void)env; (void)caller; values[0].i32 += 40; return IMAGO_OK;\n"
+    "}\n"
+    "int main(int argc, char **argv) {\n"
+    "    const uint8_t i32[] = {IMAGO_I32};\n"
+    "    const ImagoFuncType type = {i32, i32, 1, 1};\n"
+    "    ImagoError error = IMAGO_ERROR_INIT;\n"
+    "    ImagoEngine *engine = imago_engine_new(&error);\n"
+    "    ImagoImage *image = imago_image_open(engine, argv[argc - 1], &error);\n"
+    "    ImagoStore *store = imago_store_new(engine, NULL, &error);\n"
+    "    ImagoLinker *linker = imago_linker_new(store, &error);\n"
+    "    ImagoInstance *instance;\n"
+    "    ImagoExtern f;\n"
+    "    ImagoValue value = {.i32 = 0};\n"
+    "    imago_linker_define_func(linker, \"env\", \"host\", &type, host, 0, &error);\n"
+    "    if (imago_linker_instantiate(linker, image, &instance, &error) != IMAGO_OK ||\n"
+    "        !imago_instance_export(instance, \"f\", 1, &f) ||\n"
+    "        imago_func_call(store, f.of.func, &value, &error) != IMAGO_OK) {\n"
+    "        printf(\"%s\\n\", error.text);\n"
+    "        return 1;\n"
+    "    }\n"
+    "    printf(\"the answer is %d\\n\", value.i32);\n"
+    "    imago_store_delete(store);\n"
+    "    imago_image_delete(image);\n"
+    "    imago_engine_delete(engine);\n"
+    "    return 0;\n"
+    "}\n";
+
+TEST(runtime_alone) {
+    if (is_sanitized()) {
+        TEST_SKIP("the library needs the sanitizer's flags");
+        return;
+    }
+    if (access(BINARY_DIR "/libimago.a", R_OK) != 0 || system("cc --version >/dev/null 2>&1") != 0) {
+        TEST_SKIP("no " BINARY_DIR "/libimago.a, or no cc");
+        return;
+    }
+    char source[128], command[1024];
+    (void)snprintf(source, sizeof source, "%s.c", path);
+    FILE *file = fopen(source, "w");
+    EXPECT(file != NULL && fputs(PROGRAM, file) >= 0 && fclose(file) == 0);
+    (void)snprintf(command, sizeof command,
+                   "cc -std=c99 -Wall -Wextra -Werror -I" SOURCE_DIR "/include %s -o %s.exe " BINARY_DIR
+                   "/libimago.a -lpthread 2>&1 && %s.exe %s 2>&1",
+                   source, path, path, path);
+    EXPECT_STR(output_of(command), "the answer is 42\n");
+    (void)snprintf(command, sizeof command,
+                   "nm %s.exe 2>/dev/null | grep -c -E 'imago_(compile|validate|wat_to_wasm)'", path);
+    EXPECT_STR(output_of(command), "0\n");
+    (void)snprintf(command, sizeof command, "%s.exe", path);
+    (void)unlink(command);
+    (void)unlink(source);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "--gdb") == 0) {
+        return run_for_gdb(argv[2]);
+    }
+    self = argv[0];
+    (void)snprintf(path, sizeof path, "/tmp/imago-tools-%d", (int)getpid());
+    ImagoError error = IMAGO_ERROR_INIT;
+    if (!imago_compile_file(MODULE, strlen(MODULE), path, NULL, NULL, &error)) {
+        printf("%s\n", error.text);
+        return 1;
+    }
+    RUN(gdb_walks_through);
+    RUN(runtime_alone);
+    (void)unlink(path);
+    return test_end();
+}
