@@ -21,6 +21,7 @@ typedef struct CompilePlan {
 // A compiler's per-worker state is opaque; functions are compiled in any order.
 typedef struct Compiler {
     const char *name;
+    u64 cpu_features; // that its code needs (types/cpu.h)
     // State for one worker whose blobs go to *out. NULL: out of memory.
     void *(*open)(const CompilePlan *plan, CodeOutput *out);
     void (*close)(void *state);

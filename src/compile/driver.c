@@ -276,6 +276,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
         .blob_count = drive->blob_count,
         .outputs = drive->outputs,
         .output_count = drive->worker_count,
+        .cpu_features = drive->options->compiler->cpu_features,
         .omit_address_map = drive->options->omit_address_map,
         .func_padding = drive->options->func_padding,
     };

@@ -3,6 +3,7 @@
 #include "base/reader.h"
 #include "compile/baseline/ops.h"
 #include "compile/baseline/verify.h"
+#include "types/cpu.h"
 
 // ---- Immediates. The validator has read these bytes before: no bounds to check. -----------------
 
@@ -498,4 +499,10 @@ static void close_state(void *state) {
     mem_free(b);
 }
 
-const Compiler COMPILER_baseline = {"baseline", open_state, close_state, compile};
+const Compiler COMPILER_baseline = {
+    .name = "baseline",
+    .cpu_features = CPU_SSE41 | CPU_POPCNT, // roundss, popcnt
+    .open = open_state,
+    .close = close_state,
+    .compile = compile,
+};
