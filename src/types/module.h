@@ -50,7 +50,7 @@ typedef struct Export {
 
 typedef struct Func {
     u32 type;        // index of its type
-    bool is_escaping; // its reference can exist: exported, in an element segment, a global, start
+    bool is_escaping; // a reference to it can exist: exported, in an element segment, a global
     u32 body_offset; // of the first byte of the locals, in the module; 0 for imports
     u32 body_bytes;
     Str name; // of the name section; empty if none
