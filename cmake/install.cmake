@@ -4,6 +4,9 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS imago_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET imago_objdump)
+  install(TARGETS imago_objdump RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/imago)
+endif()
 install(TARGETS imago_static imago_shared imago_compile_static imago_compile_shared
         EXPORT imago-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

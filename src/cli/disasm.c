@@ -1,65 +1,34 @@
-// Capstone is opened when it is first needed: as a linked library it would cost every start of
-// `imago run` its loading and relocation (several hundred microseconds).
+#define _GNU_SOURCE
 #include "cli/disasm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
 
 #if IMAGO_CAPSTONE
 
 #include <capstone/capstone.h>
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/alloc.h"
-
-#define TEXT_OF_(x) #x
-#define TEXT_OF(x) TEXT_OF_(x)
-
-// CAPSTONE_CALL(function): what is used of the library.
-#define CAPSTONE_CALLS                                                                             \
-    CAPSTONE_CALL(cs_open)                                                                         \
-    CAPSTONE_CALL(cs_close)                                                                        \
-    CAPSTONE_CALL(cs_disasm)                                                                       \
-    CAPSTONE_CALL(cs_free)
 
 struct Disasm {
-    void *library;
-#define CAPSTONE_CALL(name) __typeof__(&(name)) name;
-    CAPSTONE_CALLS
-#undef CAPSTONE_CALL
     csh handle;
 };
 
-static bool find_calls(Disasm *disasm) {
-    bool ok = true;
-#define CAPSTONE_CALL(name)                                                                        \
-    *(void **)&disasm->name = dlsym(disasm->library, #name);                                       \
-    ok = ok && disasm->name != NULL;
-    CAPSTONE_CALLS
-#undef CAPSTONE_CALL
-    return ok;
-}
+void disasm_hand_over(char **args) { (void)args; }
 
 Disasm *disasm_open(void) {
     Disasm *disasm = mem_alloc(sizeof *disasm);
-    if (disasm == NULL) {
-        return NULL;
-    }
-    disasm->library = dlopen("libcapstone.so." TEXT_OF(CS_API_MAJOR), RTLD_NOW);
-    if (disasm->library == NULL || !find_calls(disasm) ||
-        disasm->cs_open(CS_ARCH_X86, CS_MODE_64, &disasm->handle) != CS_ERR_OK) {
-        if (disasm->library != NULL) {
-            (void)dlclose(disasm->library);
-        }
+    if (disasm != NULL && cs_open(CS_ARCH_X86, CS_MODE_64, &disasm->handle) != CS_ERR_OK) {
         mem_free(disasm);
-        return NULL;
+        disasm = NULL;
     }
     return disasm;
 }
 
 void disasm_close(Disasm *disasm) {
     if (disasm != NULL) {
-        (void)disasm->cs_close(&disasm->handle);
-        (void)dlclose(disasm->library);
+        (void)cs_close(&disasm->handle);
         mem_free(disasm);
     }
 }
@@ -67,7 +36,7 @@ void disasm_close(Disasm *disasm) {
 void disasm_at(Disasm *disasm, const u8 *code, usize count, u64 address, DisasmLine *line) {
     *line = (DisasmLine){.bytes = 1};
     cs_insn *insn = NULL;
-    if (disasm->cs_disasm(disasm->handle, code, count, address, 1, &insn) != 1) {
+    if (cs_disasm(disasm->handle, code, count, address, 1, &insn) != 1) {
         return;
     }
     line->bytes = insn->size;
@@ -78,10 +47,37 @@ void disasm_at(Disasm *disasm, const u8 *code, usize count, u64 address, DisasmL
         line->has_target = true;
         line->target = strtoull(insn->op_str, NULL, 16);
     }
-    disasm->cs_free(insn, 1);
+    cs_free(insn, 1);
 }
 
 #else
+
+void disasm_hand_over(char **args) {
+    char path[1024];
+    const ssize_t count = readlink("/proc/self/exe", path, sizeof path);
+    const char *slash = count > 0 ? memrchr(path, '/', (usize)count) : NULL;
+    usize arg_count = 0;
+    while (args[arg_count] != NULL) {
+        arg_count++;
+    }
+    char **words = mem_alloc((arg_count + 3) * sizeof *words);
+    if (slash == NULL || words == NULL) {
+        mem_free(words);
+        return;
+    }
+    static char name[] = "imago", command[] = "objdump";
+    words[0] = name;
+    words[1] = command;
+    memcpy(words + 2, args, arg_count * sizeof *words);
+    static const char *const FOLDERS[] = {".", IMAGO_LIBEXEC_FROM_BIN};
+    for (u32 i = 0; i < COUNT_OF(FOLDERS); i++) {
+        char program[1200];
+        (void)snprintf(program, sizeof program, "%.*s/%s/imago-objdump", (int)(slash - path), path,
+                       FOLDERS[i]);
+        (void)execv(program, words);
+    }
+    mem_free(words);
+}
 
 Disasm *disasm_open(void) { return NULL; }
 

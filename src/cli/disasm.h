@@ -1,4 +1,4 @@
-// Machine code as text, by Capstone if it was there at build time and is at run time.
+// Machine code as text, by Capstone where the program is linked with it.
 #ifndef CLI_DISASM_H
 #define CLI_DISASM_H
 
@@ -7,13 +7,18 @@
 typedef struct Disasm Disasm;
 
 typedef struct DisasmLine {
-    u32 bytes;            // length of the instruction
-    char mnemonic[32];    // empty if the bytes are no instruction
+    u32 bytes;         // length of the instruction
+    char mnemonic[32]; // empty if the bytes are no instruction
     char operands[160];
-    bool has_target;      // a direct jump or call:
-    u64 target;           // its address
+    bool has_target; // a direct jump or call:
+    u64 target;      // its address
     bool is_call;
 } DisasmLine;
+
+// Replaces this process by imago-objdump, the same program with a disassembler, if this one has none
+// and that one is found beside it or where it is installed. Returns if not.
+//   args   command line behind `imago objdump`, NULL-terminated
+void disasm_hand_over(char **args);
 
 // NULL if there is no disassembler. Closed by disasm_close.
 Disasm *disasm_open(void);

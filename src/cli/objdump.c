@@ -308,7 +308,7 @@ static int print_image(Dump *dump, const char *path) {
     }
     dump->disasm = disasm_open();
     if (dump->disasm == NULL) {
-        fputs("imago: note: no Capstone library, showing bytes only\n", stderr);
+        fputs("imago: note: built without Capstone, showing bytes\n", stderr);
     }
     const bool found = print_all_code(dump);
     disasm_close(dump->disasm);
@@ -349,6 +349,7 @@ static int dump_file(Dump *dump, const char *path, const ImagoCompileOptions *op
 }
 
 int cli_objdump(Args *args) {
+    disasm_hand_over(args->at);
     Dump dump = {0};
     const char *path = NULL;
     ImagoCompileOptions options = {.size = sizeof options};

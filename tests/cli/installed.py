@@ -85,6 +85,9 @@ def everything_is_there(folder):
     for library in ("libimago", "libimago-compile"):
         assert any(f.endswith(f"/{library}.so.0") for f in found), f"no {library}.so.0"
     assert must([os.path.join(prefix, "bin/imago"), "--version"]).startswith("imago ")
+    if os.path.exists(os.path.join(BUILD, "imago-objdump")):  # built with a disassembler
+        text = must([os.path.join(prefix, "bin/imago"), "objdump", folder.file("add.wat")])
+        assert re.search(r"\bret\b", text), "the installed objdump shows no instructions"
     assert not [f for f in found if f.startswith("include/") and not f.endswith(".h")]
 
 
