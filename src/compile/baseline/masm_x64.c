@@ -6,6 +6,9 @@
 
 enum { SCRATCH = R11, FLOAT_SCRATCH = 15 };
 
+// Frames whose size, rounded up to 16, is an 8-bit immediate.
+enum { SHORT_FRAME_MAX = 112 };
+
 static const u8 PARAM_GENERAL[] = {RDI, RSI, RDX, RCX, R8, R9};
 static const u8 PARAM_FLOAT[] = {16, 17, 18, 19, 20, 21, 22, 23};
 static const u8 RESULT_GENERAL[] = {RAX, RDX, RCX, R8};
@@ -149,13 +152,9 @@ void masm_prologue(Baseline *b, u32 bound) {
         if (bound >= VM_STACK_PROBE_BYTES) {
             probe_stack(b, bound);
         }
-        x64_byte(&b->code, 0x48); // sub rsp, imm32: patched in the epilogue
-        x64_byte(&b->code, 0x81);
-        x64_byte(&b->code, 0xEC);
-        b->frame_patch = code_offset(&b->code);
-        for (u32 i = 0; i < 4; i++) {
-            x64_byte(&b->code, 0);
-        }
+        // sub rsp, frame size: patched in the epilogue.
+        x64_alu_ri(&b->code, true, ALU_SUB, RSP, bound <= SHORT_FRAME_MAX ? 0 : INT32_MAX);
+        b->frame_patch = code_offset(&b->code) - (bound <= SHORT_FRAME_MAX ? 1 : 4);
     }
     if (b->saves_context) {
         x64_rm(&b->code, X64_STORE64, R13, frame(b, -8));
@@ -166,6 +165,15 @@ void masm_prologue(Baseline *b, u32 bound) {
     }
 }
 
+static void patch_frame(Baseline *b, u32 bytes) {
+    u8 *field = b->out->code.at + b->code.start + b->frame_patch;
+    if (field[-2] == 0x83) { // the short form's opcode and ModRM
+        *field = (u8)bytes;
+    } else {
+        store_u32(field, bytes);
+    }
+}
+
 void masm_epilogue(Baseline *b) {
     code_room(&b->code, 8 * X64_MAX_INST_BYTES);
     if (b->saves_registers) {
@@ -173,8 +181,7 @@ void masm_epilogue(Baseline *b) {
         x64_rm(&b->code, X64_MOV64, R12, frame(b, r12_offset(b)));
     }
     if (b->has_frame) {
-        const u32 bytes = (u32)align_up((u64)(-(i64)b->lowest), 16);
-        store_u32(b->out->code.at + b->code.start + b->frame_patch, bytes);
+        patch_frame(b, (u32)align_up((u64)(-(i64)b->lowest), 16));
         x64_leave(&b->code);
         unwind_row(b, UNWIND_REMEMBER, 0, 0);
         unwind_row(b, UNWIND_CFA_REG, DWARF_RSP, 8);

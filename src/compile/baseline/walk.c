@@ -374,6 +374,18 @@ static void skip_local_declarations(Baseline *b) {
     }
 }
 
+// Callee-saved registers are worth their saving where a loop calls, or has more to pin than the
+// other registers hold.
+static bool wants_callee_saved(const FuncFacts *facts) {
+    enum { OTHER_PINNABLE = 6 };
+    for (u32 i = 0; i < facts->loop_count; i++) {
+        if (facts->loops[i].has_call || facts->loops[i].hot_count > OTHER_PINNABLE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     b->func = func;
     b->facts = facts;
@@ -394,7 +406,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     b->first_fixup = (u32)b->out->fixups.count;
     b->first_unwind = (u32)b->out->unwind.count;
     reserve(b);
-    b->saves_registers = facts->loop_count != 0;
+    b->saves_registers = wants_callee_saved(facts);
     b->saves_context = facts->has_foreign_call;
     b->allocatable = MASM_TARGET.allocatable & ~(b->saves_registers ? 0 : MASM_TARGET.callee_saved);
     b->param_stack_bytes = abi_param_bytes(b->type);
