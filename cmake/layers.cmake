@@ -115,23 +115,37 @@ function(imago_tests folder)
   endforeach()
 endfunction()
 
-# imago_fuzz_targets(): the files of tests/fuzz. One with LLVMFuzzerTestOneInput becomes a libFuzzer
-# executable fuzz_NAME, any other is a helper with its own main.
-function(imago_fuzz_targets)
-  if(NOT CMAKE_C_COMPILER_ID MATCHES Clang)
+# imago_fuzz_programs(): the files of tests/fuzz as executables fuzz_NAME. One with
+# LLVMFuzzerTestOneInput is a libFuzzer target, for clang and IMAGO_FUZZ only; any other has its own
+# main, is always built, and shares tests/fuzz/lib.
+function(imago_fuzz_programs)
+  if(NOT TARGET imago_compile_static)
+    return()
+  endif()
+  if(IMAGO_FUZZ AND NOT CMAKE_C_COMPILER_ID MATCHES Clang)
     message(FATAL_ERROR "IMAGO_FUZZ needs clang: cmake --preset fuzz")
   endif()
+  file(GLOB lib_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/lib/*.c)
+  add_library(fuzz_lib STATIC ${lib_sources})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*.c)
+  set(programs fuzz_lib)
   foreach(source ${sources})
     get_filename_component(base ${source} NAME_WE)
-    add_executable(fuzz_${base} ${source})
-    target_include_directories(fuzz_${base} PRIVATE ${PROJECT_SOURCE_DIR}/src
-                               ${PROJECT_SOURCE_DIR}/tests)
-    target_compile_options(fuzz_${base} PRIVATE ${IMAGO_C_FLAGS} -Wno-missing-prototypes)
     file(STRINGS ${source} entry REGEX LLVMFuzzerTestOneInput)
+    if(entry AND NOT IMAGO_FUZZ)
+      continue()
+    endif()
+    add_executable(fuzz_${base} ${source})
     if(entry)
       target_link_options(fuzz_${base} PRIVATE -fsanitize=fuzzer)
     endif()
-    target_link_libraries(fuzz_${base} PRIVATE imago_compile_static)
+    target_link_libraries(fuzz_${base} PRIVATE fuzz_lib imago_compile_static ${CMAKE_DL_LIBS})
+    list(APPEND programs fuzz_${base})
+  endforeach()
+  foreach(program ${programs})
+    target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/src
+                               ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_options(${program} PRIVATE ${IMAGO_C_FLAGS} -Wno-missing-prototypes
+                           -Wno-stack-usage)
   endforeach()
 endfunction()
