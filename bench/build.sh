@@ -7,6 +7,10 @@
 # The scalar WebAssembly of clang's default, no SIMD; natively clang may use
 # SSE2, as it would for any program. A file newer than its source is kept.
 # Where a tool is missing this says so, names the packages, and exits 77.
+#
+# And, against the libraries that lie beside the command ($IMAGO, build/imago),
+#
+#   build/bench/embed_bench    in-process measurements: load, instantiate, calls
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,6 +18,26 @@ out=${IMAGO_BENCH_OUT:-$root/build/bench}
 clang=${CLANG:-clang-19}
 sysroot=/usr
 flags="-std=gnu17 -O2 -Wall -Wextra -Werror"
+
+mkdir -p "$out"
+is_old() { # target, sources...
+    local target=$1 file
+    shift
+    for file in "$@"; do
+        [ "$target" -nt "$file" ] || return 0
+    done
+    return 1
+}
+
+libraries=$(dirname "${IMAGO:-$root/build/imago}")
+embed="$root/bench/embed_bench.c $root/bench/embed_imago.c $root/bench/embed_wasmtime.c"
+if [ ! -e "$libraries/libimago.a" ]; then
+    echo "bench/build.sh: no embed_bench: $libraries/libimago.a is not built"
+elif is_old "$out/embed_bench" $embed "$root/bench/embed.h" "$libraries"/libimago*.a; then
+    "${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Werror -I"$root/include" $embed \
+        "$libraries/libimago-compile.a" "$libraries/libimago.a" -pthread -ldl \
+        -o "$out/embed_bench" || exit 1
+fi
 
 missing=
 command -v "$clang" >/dev/null || missing="$missing ${clang}"
@@ -26,16 +50,6 @@ if [ -n "$missing" ]; then
     echo "  apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32"
     exit 77
 fi
-
-mkdir -p "$out"
-is_old() { # target, sources...
-    local target=$1 file
-    shift
-    for file in "$@"; do
-        [ "$target" -nt "$file" ] || return 0
-    done
-    return 1
-}
 
 headers=$(ls "$root"/bench/kernels/*.h)
 for source in "$root"/bench/kernels/*.c "$root"/examples/hello.c; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: measures Imago beside its peers, in turn, in one run.
 
-    bench/run.py [--only compile,run,start,size] [--kernels sieve,lz] [--modules swc,ruby]
+    bench/run.py [--only compile,run,start,size,embed] [--kernels sieve,lz] [--modules swc,ruby]
                  [--engines imago,winch,...] [--repeat N] [--all]
 
 Everything runs on one core, pinned, one process at a time, engines interleaved,
@@ -17,8 +17,10 @@ run      Kernels of bench/kernels: time at the default repeat less time at repea
          each prints must be the native one.
 start    Start to exit of hello world from the compiled file, wall time.
 size     Generated code (.text) and whole file, for ELF-writing engines.
+embed    In the embedder's process, beside Wasmtime's C library: load, system calls and
+         allocations of it, instantiate (us), calls between host and guest (ns).
 
-Raw results: build/bench/{compile,run,start,size}.csv, one line a measurement.
+Raw results: build/bench/{compile,run,start,size,embed}.csv, one line a measurement.
 Modules and peers come by bench/fetch.sh, kernels by bench/build.sh.
 """
 import argparse
@@ -28,6 +30,7 @@ import subprocess
 import sys
 
 import engines as peers
+from embed import embed_part
 from engines import Failure, HERE, OUT, ROOT
 from measure import (Csv, build_launcher, geomean, measure, median, number, pin, processor,
                      table)
@@ -251,10 +254,8 @@ def size_part(chosen, options):
         print(f"  text, imago / winch, geometric mean: {number(geomean(quotients))}")
 
 
-# Load and instantiate in microseconds and the cost of calls in nanoseconds are
-# measured in-process, by a C program against include/imago/imago.h: their part
-# is one more row here.
-PARTS = {"compile": compile_part, "run": run_part, "start": start_part, "size": size_part}
+PARTS = {"compile": compile_part, "run": run_part, "start": start_part, "size": size_part,
+         "embed": embed_part}
 
 
 def split_option(parser, text, allowed, what):
@@ -286,10 +287,10 @@ def parse_options():
 def fetch(options):
     """Gets what is missing; what cannot be had drops out with a note."""
     subprocess.run([os.path.join(HERE, "fetch.sh"), "peers"], check=False)
-    if {"compile", "size"} & set(options.parts):
+    if {"compile", "size", "embed"} & set(options.parts):
         subprocess.run([os.path.join(HERE, "fetch.sh"), *options.modules], check=False)
         options.modules = [m for m in options.modules if os.path.exists(module_path(m))]
-    if {"run", "start"} & set(options.parts):
+    if {"run", "start", "embed"} & set(options.parts):
         done = subprocess.run([os.path.join(HERE, "build.sh")], check=False)
         if done.returncode != 0:
             note("no kernels: parts run and start left out")

@@ -1,0 +1,163 @@
+// Imago in embed_bench, through its public interface.
+#include "embed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "imago/compile.h"
+#include "imago/imago.h"
+
+static ImagoEngine *engine;
+static const char *compiler;
+static ImagoStore *calls_store;
+static ImagoFunc *same, *loop;
+
+static bool failed(const char *what, const ImagoError *error) {
+    return embed_failed(what, error->text, strlen(error->text));
+}
+
+static bool imago_start(const char *name) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    compiler = name[0] != 0 ? name : NULL;
+    engine = imago_engine_new(&error);
+    return engine != NULL || failed("engine", &error);
+}
+
+static bool imago_compile(const uint8_t *wasm, size_t count, const char *out_path) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    const ImagoCompileOptions options = {.size = sizeof options, .compiler = compiler};
+    return imago_compile_file(wasm, count, out_path, &options, NULL, &error) ||
+           failed("compile", &error);
+}
+
+static void *imago_load(const char *path) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    ImagoImage *image = imago_image_open(engine, path, &error);
+    if (image == NULL) {
+        failed(path, &error);
+    }
+    return image;
+}
+
+static void imago_unload(void *module) { imago_image_delete(module); }
+
+// A linker belongs to a store: nothing can be done ahead.
+static bool imago_prepare(void *module) { return module != NULL; }
+
+static ImagoStatus refuse(void *env, ImagoCaller *caller, ImagoValue *values) {
+    (void)env;
+    (void)values;
+    return imago_caller_trap(caller, "an import that only stands in");
+}
+
+static bool make_item(ImagoStore *store, const ImagoExternType *type, ImagoExtern *item,
+                      ImagoError *error) {
+    const ImagoValue zero = {.bits = {0, 0}};
+    item->kind = type->kind;
+    switch (type->kind) {
+    case IMAGO_EXTERN_FUNC:
+        item->of.func = imago_func_new(store, &type->func, refuse, NULL, error);
+        break;
+    case IMAGO_EXTERN_TABLE:
+        item->of.table = imago_table_new(store, type->value, &type->limits, zero, error);
+        break;
+    case IMAGO_EXTERN_MEMORY:
+        item->of.memory = imago_memory_new(store, &type->limits, error);
+        break;
+    case IMAGO_EXTERN_GLOBAL:
+        item->of.global = imago_global_new(store, type->value, type->is_mutable, zero, error);
+        break;
+    }
+    return item->of.func != NULL;
+}
+
+static bool define_imports(ImagoStore *store, ImagoLinker *linker, const ImagoImage *image,
+                           bool with_funcs, ImagoError *error) {
+    for (uint32_t i = 0; i < imago_image_import_count(image); i++) {
+        const ImagoImport import = imago_image_import(image, i);
+        ImagoExtern item = {.of.func = NULL};
+        if (import.type.kind == IMAGO_EXTERN_FUNC && !with_funcs) {
+            continue;
+        }
+        if (!make_item(store, &import.type, &item, error) ||
+            !imago_linker_define(linker, import.module, import.module_bytes, import.name,
+                                 import.name_bytes, item, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool imago_instantiate(void *module, uint32_t count) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    ImagoStore *store = imago_store_new(engine, NULL, &error);
+    ImagoLinker *linker = store != NULL ? imago_linker_new(store, &error) : NULL;
+    bool ok = linker != NULL;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        ImagoInstance *instance;
+        ok = define_imports(store, linker, module, i == 0, &error) &&
+             imago_linker_instantiate(linker, module, &instance, &error) == IMAGO_OK;
+    }
+    imago_store_delete(store);
+    return ok || failed("instantiate", &error);
+}
+
+static ImagoStatus host_same(void *env, ImagoCaller *caller, ImagoValue *values) {
+    (void)env;
+    (void)caller;
+    (void)values;
+    return IMAGO_OK;
+}
+
+static bool imago_ready(void *module, bool is_checked) {
+    (void)is_checked;
+    static const uint8_t I32 = IMAGO_I32;
+    static const ImagoFuncType TYPE = {&I32, &I32, 1, 1};
+    ImagoError error = IMAGO_ERROR_INIT;
+    ImagoInstance *instance;
+    ImagoExtern item[2];
+    calls_store = imago_store_new(engine, NULL, &error);
+    ImagoLinker *linker = imago_linker_new(calls_store, &error);
+    if (!imago_linker_define_func(linker, "host", "same", &TYPE, host_same, NULL, &error) ||
+        imago_linker_instantiate(linker, module, &instance, &error) != IMAGO_OK ||
+        !imago_instance_export(instance, "same", 4, &item[0]) ||
+        !imago_instance_export(instance, "loop", 4, &item[1])) {
+        return failed("calls", &error);
+    }
+    same = item[0].of.func;
+    loop = item[1].of.func;
+    return true;
+}
+
+static bool imago_call_same(uint32_t count, bool is_checked) {
+    (void)is_checked;
+    ImagoValue value = {.i32 = 0};
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        value.i32 = 1;
+        if (imago_func_call(calls_store, same, &value, NULL) != IMAGO_OK) {
+            return false;
+        }
+        sum += value.i32;
+    }
+    return sum == (int32_t)count;
+}
+
+static bool imago_call_loop(uint32_t count, bool is_checked) {
+    (void)is_checked;
+    ImagoValue value = {.i32 = (int32_t)count};
+    return imago_func_call(calls_store, loop, &value, NULL) == IMAGO_OK && value.i32 == 0;
+}
+
+const Peer PEER_IMAGO = {
+    .name = "imago",
+    .start = imago_start,
+    .compile = imago_compile,
+    .load = imago_load,
+    .unload = imago_unload,
+    .prepare = imago_prepare,
+    .instantiate = imago_instantiate,
+    .ready = imago_ready,
+    .call_same = imago_call_same,
+    .call_loop = imago_call_loop,
+};
