@@ -360,29 +360,74 @@ static void relieve_due(CodeBuffer *code, u64 bytes) {
     }
 }
 
-static void write_island(CodeBuffer *code, u32 bytes) {
+// A jump around what follows, if the code before runs into it. Returns its field, ID_NONE: none.
+static u32 open_island(CodeBuffer *code) {
     const CodeTarget *target = code->target;
-    const UseKind *jump_kind = &target->kinds[target->jump_kind];
-    const bool falls_in = code->last_jump_end != code_offset(code);
-    u32 field = 0;
-    if (falls_in) {
-        reserve(code, target->jump_bytes);
-        field = code_offset(code) + target->jump(code_at(code));
-        code->out->count += target->jump_bytes;
+    if (code->last_jump_end == code_offset(code)) {
+        return ID_NONE;
     }
-    const u32 start = code_offset(code);
-    relieve_due(code, bytes);
+    reserve(code, target->jump_bytes);
+    const u32 field = code_offset(code) + target->jump(code_at(code));
+    code->out->count += target->jump_bytes;
+    return field;
+}
+
+// `start`: the end of the jump around.
+static void close_island(CodeBuffer *code, u32 start, u32 field) {
+    const CodeTarget *target = code->target;
+    const UseKind *kind = &target->kinds[target->jump_kind];
     const u32 end = code_offset(code);
-    if (end == start && falls_in) {
-        code->out->count -= target->jump_bytes;
-    } else if (falls_in) {
-        code->out_of_reach |= !reaches(jump_kind, field, end);
-        jump_kind->patch(byte_at(code, field), field, end);
-    }
     if (end != start) {
         code->last_jump_end = ID_NONE;
     }
+    if (field != ID_NONE && end == start) {
+        code->out->count -= target->jump_bytes;
+    } else if (field != ID_NONE) {
+        code->out_of_reach |= !reaches(kind, field, end);
+        kind->patch(byte_at(code, field), field, end);
+    }
     deadline_refresh(code);
+}
+
+static void write_island(CodeBuffer *code, u32 bytes) {
+    const u32 field = open_island(code);
+    const u32 start = code_offset(code);
+    relieve_due(code, bytes);
+    close_island(code, start, field);
+}
+
+// Drops closed uses if they are the better half, so that the work is linear.
+static void compact_uses(CodeBuffer *code) {
+    if (code->uses.count < 2 * (usize)code->open_uses) {
+        return;
+    }
+    u32 count = 0;
+    for (usize i = 0; i < code->uses.count; i++) {
+        if (code->uses.at[i].kind != USE_CLOSED) {
+            code->uses.at[count++] = code->uses.at[i];
+        }
+    }
+    code->uses.count = count;
+    for (u32 i = 0; i < count; i++) {
+        code->labels.at[code->uses.at[i].label.i].first_use = ID_NONE;
+    }
+    for (u32 i = 0; i < count; i++) {
+        LabelState *state = &code->labels.at[code->uses.at[i].label.i];
+        code->uses.at[i].next = state->first_use;
+        state->first_use = i;
+    }
+    memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
+}
+
+void code_flush(CodeBuffer *code) {
+    const u32 field = open_island(code);
+    const u32 start = code_offset(code);
+    relieve_due(code, code->traps.count * code->target->trap_bytes +
+                          code->consts.count * CODE_CONST_BYTES);
+    write_tails(code);
+    code->traps.count = code->consts.count = 0;
+    compact_uses(code);
+    close_island(code, start, field);
 }
 
 void code_grow(CodeBuffer *code, u32 bytes) {

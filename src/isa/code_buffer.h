@@ -41,6 +41,7 @@ enum {
     CODE_MAX_ROOM = 64 << 10,           // of one code_room
     CODE_MAX_BYTES = INT32_MAX - (1 << 20), // of one function
     CODE_CONST_BYTES = 32,              // of a constant and its padding
+    CODE_MANY_TRAPS = 1024,             // a good time for code_flush
 };
 
 // Facts of a target. Instructions, traps and veneers are whole multiples of its alignment, so is
@@ -155,6 +156,10 @@ Label code_trap(CodeBuffer *code, u8 kind, u32 wasm_offset);
 // without veneer only. Aligned to its size from the function's start. A recent equal constant is
 // shared. O(1).
 Label code_const(CodeBuffer *code, const void *value, u32 bytes);
+
+// Writes the traps and constants so far here, with a jump around them: keeps the buffer small in a
+// function with very many. Only between sequences: no short branch may be open over it. O(1) a trap.
+void code_flush(CodeBuffer *code);
 
 // Writes the traps, constants and last veneers behind the function, whose end must not be reached.
 // Every used label must be bound; traps and constants whose label was never used may be left out. Returns the function's size. False: a field could not reach its

@@ -216,8 +216,12 @@ static bool program_emit(const Program *program, CodeBuffer *code, u32 *bytes) {
     for (u32 i = 0; i < program->label_count; i++) {
         labels[i] = code_label(code);
     }
+    const u32 flush_every = 1 + program->step_count / (1 + program->label_count % 4);
     for (u32 i = 0; i < program->step_count; i++) {
         const Step step = program->steps[i];
+        if (i % flush_every == flush_every - 1) {
+            code_flush(code);
+        }
         switch (step.act) {
         case ACT_MARK:
             emit(code, OP_MARK, step.value, 0);
@@ -498,6 +502,38 @@ TEST(islands_are_linear) {
     writer_free(&out);
 }
 
+// Traps do not pile up if they are flushed, though other uses stay open.
+TEST(flushing_keeps_the_buffer_small) {
+    CodeBuffer code = {0};
+    Writer out = {0};
+    jmp_buf landing;
+    u32 bytes;
+    MUST_NOT_GIVE_UP(landing);
+    code_open(&code, &X64_TARGET, &out, &landing);
+    const Label end = code_label(&code);
+    TrapSites sites = {.count = 0};
+    code.on_trap = on_trap;
+    code.env = &sites;
+    enum { TRAPS = 100000 };
+    for (u32 i = 0; i < TRAPS; i++) {
+        code_jump(&code, code_trap(&code, 0, i));
+        if (i % 100 == 0) {
+            code_jump(&code, end);
+        }
+        if (code.traps.count >= CODE_MANY_TRAPS) {
+            code_flush(&code);
+        }
+    }
+    code_bind(&code, end);
+    EXPECT(code.traps.capacity <= 2 * CODE_MANY_TRAPS);
+    EXPECT(code.uses.capacity <= 8 * CODE_MANY_TRAPS);
+    EXPECT(code_finish(&code, &bytes));
+    EXPECT_EQ(sites.count, MAX_STEPS); // as many as it keeps
+    EXPECT_EQ(load_u32(out.at + 1) + 5, sites.at[0].offset);
+    code_close(&code);
+    writer_free(&out);
+}
+
 TEST(every_allocation_may_fail) {
     static Program program;
     u64 state = 77;
@@ -718,6 +754,7 @@ int main(void) {
     RUN(a_chain_of_veneers_can_be_too_short);
     RUN(backward_uses_get_veneers);
     RUN(islands_are_linear);
+    RUN(flushing_keeps_the_buffer_small);
     RUN(every_allocation_may_fail);
     RUN(x64_forward_and_backward);
     RUN(x64_jump_to_next_is_dropped);

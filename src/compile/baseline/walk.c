@@ -278,6 +278,9 @@ static void emit_other(Baseline *b, Opcode op) {
 static bool emit_instruction(Baseline *b) {
     b->op_offset = (u32)(b->pc - b->module->bytes);
     b->locked = 0;
+    if (UNLIKELY(b->code.traps.count >= CODE_MANY_TRAPS)) {
+        code_flush(&b->code);
+    }
     const u8 byte = *b->pc++;
     const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
     if (op == OP_END) {
