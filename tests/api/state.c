@@ -74,12 +74,13 @@ TEST(memory_of_four_gigabytes) {
 }
 
 TEST(store_limits) {
+    int user = 0;
     const ImagoStoreOptions options = {.size = sizeof options,
                                        .max_memory_bytes = 5 * 65536 + 100,
                                        .max_table_entries = 100,
-                                       .user = &world_delete};
+                                       .user = &user};
     World world = world_new(&options);
-    EXPECT(imago_store_user(world.store) == (void *)&world_delete);
+    EXPECT(imago_store_user(world.store) == &user);
     EXPECT_EQ(world_add(&world, "(module (memory 6))"), IMAGO_FAIL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_LIMIT);
     EXPECT_EQ(world_add(&world, "(module (table 101 funcref) (export \"t\" (table 0)))"), IMAGO_FAIL);

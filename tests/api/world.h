@@ -108,6 +108,17 @@ static inline ImagoStatus world_call_i32(World *world, const char *name, int32_t
         EXPECT_STR(trap_ == NULL ? "no trap" : trap_->message, (text));                            \
     } while (0)
 
+// Sanitizers make system calls of their own and want their flags everywhere.
+static inline bool world_is_sanitized(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+    return false;
+#endif
+}
+
 static const uint8_t WORLD_I32[] = {IMAGO_I32, IMAGO_I32, IMAGO_I32, IMAGO_I32};
 static const ImagoFuncType WORLD_I32_TO_I32 = {WORLD_I32, WORLD_I32, 1, 1};
 static const ImagoFuncType WORLD_TO_NONE = {WORLD_I32, WORLD_I32, 0, 0};
