@@ -209,7 +209,8 @@ static bool bad_opcode(Decoder *d, u64 at, u8 first, u32 code) {
     return fail(d->err, MALFORMED, at, "illegal opcode 0x%02x (code 0x%02x)", first, code);
 }
 
-// The instruction that begins with byte `first` at `at`, or an error saying that it is none or not constant.
+// The instruction that begins with byte `first` at `at`, or an error saying that it is none or not
+// constant.
 static bool const_instr(Decoder *d, u64 at, u8 first, ConstExpr *out) {
     const bool is_prefix = first == 0xFC || first == 0xFD;
     const u32 code = is_prefix ? (u32)read_uleb(&d->r, 32) : first;

@@ -150,8 +150,8 @@ static inline u32 short_leb_bytes(const u8 *p, const u8 *end, u32 most) {
         }                                                                                          \
     } while (0)
 
-// The innermost frame is a live block or `if` without parameters and results in live code. It is not
-// the function's own frame, whose type is never inline.
+// The innermost frame is a live block or `if` without parameters and results in live code. It is
+// not the function's own frame, whose type is never inline.
 static inline bool is_plain_end(const Validator *v) {
     const Frame *frame = v->top;
     return frame->type == BLOCK_INLINE && frame->op != BYTE_LOOP && !v->is_dead &&

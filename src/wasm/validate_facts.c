@@ -11,8 +11,8 @@
 // before it, the assignment is made anew each time round. Of the former the outermost counts: the
 // value is dead behind its end. Parameters and locals that may be seen as zero are assigned at the
 // function's start, and so are those whose dominance is lost. What was concluded about the latter
-// before is replaced: the loops of an earlier local.get have ended since, or are open still and count
-// now.
+// before is replaced: the loops of an earlier local.get have ended since, or are open still and
+// count now.
 //
 // Hot locals. Accesses in loops are pushed on a stack of events. The end of a loop adds up the
 // events since its start by local, keeps the heaviest, and leaves those as one event each, eight
@@ -161,7 +161,10 @@ void facts_set_dead(Validator *v, bool is_dead) {
 
 bool facts_loop_begin(Validator *v) {
     const u32 ordinal = (u32)v->loops.count;
-    const LoopFacts loop = {.end_offset = frame_depth(v), .first_hot = (u32)(v->event_at - v->events)};
+    const LoopFacts loop = {
+        .end_offset = frame_depth(v),
+        .first_hot = (u32)(v->event_at - v->events),
+    };
     if (!vec_push(&v->loops, loop) || !vec_push(&v->open_loops, ordinal)) {
         return no_memory(v);
     }

@@ -84,7 +84,8 @@ static void fail_every_allocation(const u8 *bytes, usize count) {
 static void build_sample(Build *b) {
     build_header(b);
     build_section_hex(b, 1, "03 600000 60027f7e017d 6001 7f 02 7f7f");
-    build_section_hex(b, 2, "04 016d0166 0001  016d0174 0170010102  016d0167 037f00  016d0168 037e01");
+    build_section_hex(b, 2, "04 016d0166 0001  016d0174 0170010102"
+                            "   016d0167 037f00  016d0168 037e01");
     build_section_hex(b, 3, "03 00 02 01");
     build_section_hex(b, 4, "01 6f0005");
     build_section_hex(b, 5, "01 010103");

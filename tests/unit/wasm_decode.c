@@ -170,7 +170,8 @@ TEST(segments) {
 static void build_everything(Build *b) {
     build_header(b);
     build_section_hex(b, 1, "02 600000 60027f7e017d");
-    build_section_hex(b, 2, "04 016d0166 0001  016d0174 0170010102  016d0167 037f00  016d0168 037e01");
+    build_section_hex(b, 2, "04 016d0166 0001  016d0174 0170010102"
+                            "   016d0167 037f00  016d0168 037e01");
     build_section_hex(b, 3, "02 00 00");
     build_section_hex(b, 4, "01 6f0005");
     build_section_hex(b, 5, "01 010103");
