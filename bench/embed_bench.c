@@ -143,7 +143,7 @@ static bool part_load(Subject *subject) {
     for (int i = 0; i < BATCH; i++) {
         (void)load_once(subject);
     }
-    const double each = (double)(allocation_count - before) / BATCH;
+    const double each = (double)(allocation_count - before) / (double)BATCH;
     printf("allocations,count,%.2f,%.2f\n", each, each);
     return true;
 }

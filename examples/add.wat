@@ -1,4 +1,4 @@
-;; A library for examples/embed.c:
+;; A library for examples/run_image.c:
 ;;
 ;;   imago run --invoke add examples/add.wat 2 40
 (module

@@ -10,9 +10,9 @@ printf '%-44s %10s %12s\n' file 'file bytes' 'text+rodata'
 for file in "$build/libimago.so" "$build/libimago-compile.so" "$build/imago"; do
     printf '%-44s %10s %12s\n' "$file" "$(stat -Lc %s "$file")" "$(text_of "$file")"
 done
-if [ -f examples/embed.c ]; then
-    cc -O2 -Iinclude examples/embed.c "$build/libimago.a" -pthread -Wl,--gc-sections -s \
-        -o "$folder/embed"
-    printf '%-44s %10s %12s\n' 'examples/embed.c with libimago.a alone' \
-        "$(stat -c %s "$folder/embed")" "$(text_of "$folder/embed")"
+if [ -f examples/run_image.c ]; then
+    cc -O2 -Iinclude examples/run_image.c "$build/libimago.a" -pthread -Wl,--gc-sections -s \
+        -o "$folder/run_image"
+    printf '%-44s %10s %12s\n' 'examples/run_image.c with libimago.a alone' \
+        "$(stat -c %s "$folder/run_image")" "$(text_of "$folder/run_image")"
 fi

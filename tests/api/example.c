@@ -40,8 +40,9 @@ TEST(prints_what_it_promises) {
     char found[1024] = "";
     EXPECT_EQ(run_into(file), 0);
     rewind(file);
-    (void)fread(found, 1, sizeof found - 1, file);
-    fclose(file);
+    const size_t bytes = fread(found, 1, sizeof found - 1, file);
+    (void)fclose(file);
+    EXPECT_EQ(bytes, sizeof OUTPUT - 1);
     EXPECT_STR(found, OUTPUT);
 }
 
