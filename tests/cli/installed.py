@@ -7,7 +7,7 @@ import subprocess
 from harness import IMAGO, ROOT, Skip
 
 BUILD = os.path.dirname(IMAGO)
-EMBED = os.path.join(ROOT, "examples", "run_image.c")
+CLIENT = os.path.join(ROOT, "examples", "run_image.c")
 
 FILES = {
     "add.wat": '(module (func (export "add") (param i32 i32) (result i32)'
@@ -19,9 +19,9 @@ FILES = {
     "CMakeLists.txt": """cmake_minimum_required(VERSION 3.20)
 project(client LANGUAGES C)
 find_package(imago 0.1 REQUIRED)
-add_executable(run_shared embed.c)
+add_executable(run_shared client.c)
 target_link_libraries(run_shared imago::imago)
-add_executable(run_static embed.c)
+add_executable(run_static client.c)
 target_link_libraries(run_static imago::imago-static)
 add_executable(compile_shared compile.c)
 target_link_libraries(compile_shared imago::imago-compile)
@@ -133,9 +133,9 @@ def pkg_config_clients(folder):
     def flags(*arguments):
         return must(["pkg-config", "--define-prefix", *arguments], env=env).split()
     program = folder.file("client")
-    must(["cc", EMBED, *flags("--cflags", "--libs", "imago"), "-o", program])
+    must(["cc", CLIENT, *flags("--cflags", "--libs", "imago"), "-o", program])
     runs(program, folder, libraries)
-    must(["cc", EMBED, *flags("--cflags", "imago"), os.path.join(libraries, "libimago.a"),
+    must(["cc", CLIENT, *flags("--cflags", "imago"), os.path.join(libraries, "libimago.a"),
           *flags("--libs-only-other", "--static", "imago"), "-o", program])
     runs(program, folder)
     must(["cc", folder.file("compile.c"), *flags("--cflags", "--libs", "imago-compile"), "-o",
@@ -146,7 +146,7 @@ def pkg_config_clients(folder):
 
 def cmake_clients(folder):
     prefix = install(folder)
-    shutil.copy(EMBED, folder.file("embed.c"))
+    shutil.copy(CLIENT, folder.file("client.c"))
     build = folder.file("b")
     must(["cmake", "-S", folder.path, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}"])
     must(["cmake", "--build", build])
@@ -162,7 +162,7 @@ def runtime_stands_alone(folder):
         raise Skip("no cc or no nm")
     release_only()
     program = folder.file("client")
-    must(["cc", "-O2", "-I", os.path.join(ROOT, "include"), EMBED,
+    must(["cc", "-O2", "-I", os.path.join(ROOT, "include"), CLIENT,
           os.path.join(BUILD, "libimago.a"), "-pthread", "-o", program])
     runs(program, folder)
     symbols = must(["nm", os.path.join(BUILD, "libimago.a")])
