@@ -11,7 +11,8 @@ esac
 mkdir -p "$folder"
 log=$folder/build.log
 if ! { cmake --preset "$preset" && cmake --build "$folder" -j "$jobs"; } >"$log" 2>&1; then
-    grep -E -A 6 'error|Error|undefined reference' "$log" | head -n 60 >&2
+    grep -E -A 4 'error: |CMake Error|undefined reference|multiple definition|\*\*\*' "$log" |
+        head -n 60 >&2
     echo "build of $preset failed; all of it: $log" >&2
     exit 1
 fi
