@@ -34,7 +34,7 @@ test:
 	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(TESTS)
 
 spectest: release
-	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) spec
+	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) release/spec
 
 bench: release
 	@$(PYTHON) bench/run.py

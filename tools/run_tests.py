@@ -192,7 +192,7 @@ def main():
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)
-    if find_spec_scripts() is None and (not options.names or "spec" in options.names):
+    if find_spec_scripts() is None and (not options.names or "spec" in " ".join(options.names)):
         print("skipped: the official scripts are not here; IMAGO_SPECTEST names their folder")
         skipped += 1
     for outcome in outcomes:
