@@ -90,6 +90,13 @@ static ImagoStatus call_first(ImagoStore *store, const VmFuncRef *ref, ImagoValu
     return enter(store, ref, stub, values);
 }
 
+bool runtime_call_prepare(ImagoStore *store, const VmFuncRef *ref, Error *err) {
+    const void *stub = NULL;
+    TRY(runtime_thread_prepare(err));
+    TRY(runtime_store_make_stack(store, err));
+    return vmctx_get(ref->vmctx, VMCTX_INSTANCE) == NULL || find_stub(ref, &stub, err);
+}
+
 ImagoStatus runtime_call(ImagoStore *store, const VmFuncRef *ref, ImagoValue *values, Error *err) {
     const CallTarget *target = target_of(store, ref);
     if (target->ref == ref && runtime_thread.is_ready &&

@@ -117,6 +117,19 @@ static void init_globals(ImagoInstance *instance) {
     }
 }
 
+// Start functions are run when it is too late to refuse.
+static bool prepare_start(ImagoInstance *instance, Error *err) {
+    const u32 func = instance->image->view.start_func;
+    if (func == ID_NONE) {
+        return true;
+    }
+    const VmFuncRef *ref = runtime_instance_func(instance, func);
+    if (ref == NULL) {
+        return fail(err, IMAGE, ERROR_NO_OFFSET, "the start function has no reference");
+    }
+    return runtime_call_prepare(instance->store, ref, err);
+}
+
 static bool build(ImagoInstance *instance, const ImagoLinker *linker, Error *err) {
     TRY(runtime_imports_resolve(instance, linker, err));
     TRY(make_tables(instance, err));
@@ -124,6 +137,7 @@ static bool build(ImagoInstance *instance, const ImagoLinker *linker, Error *err
     TRY(fill_types(instance, err));
     TRY(fill_funcrefs(instance, err));
     init_globals(instance);
+    TRY(prepare_start(instance, err));
     return runtime_store_reserve_image(instance->store, err);
 }
 
@@ -168,13 +182,8 @@ static ImagoStatus start(ImagoInstance *instance, Error *err) {
     if (func == ID_NONE) {
         return IMAGO_OK;
     }
-    const VmFuncRef *ref = runtime_instance_func(instance, func);
-    if (ref == NULL) {
-        error_set(err, IMAGO_ERROR_IMAGE, ERROR_NO_OFFSET, "the start function has no reference");
-        return IMAGO_FAIL;
-    }
     ImagoValue unused = {.bits = {0, 0}};
-    return runtime_call(instance->store, ref, &unused, err);
+    return runtime_call(instance->store, runtime_instance_func(instance, func), &unused, err);
 }
 
 ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *image,

@@ -108,7 +108,8 @@ static void record_fault(ImagoStore *store, const Fault *fault, TrapKind kind) {
 static bool handle(int number, const siginfo_t *info, ucontext_t *context) {
     ThreadState *thread = &runtime_thread;
     ImagoStore *store = thread->store;
-    if (store == NULL || info->si_code <= 0) { // not in a call; or sent by kill()
+    // Not in a call; sent by kill(); or no page fault (SI_KERNEL: no stack for a handler, a bad address).
+    if (store == NULL || info->si_code <= 0 || info->si_code == SI_KERNEL) {
         return false;
     }
     const Fault fault = {number, (u64)(uintptr_t)info->si_addr, fault_regs(context)};

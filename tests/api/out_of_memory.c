@@ -164,13 +164,16 @@ TEST(store_is_unchanged) {
     World world = world_new(NULL);
     const ImagoImage *image = world_image(
         &world, "(module (memory 1) (table (export \"a\") 3 funcref) (table (export \"b\") 3 externref)"
-                "(func (export \"f\") (param i32) (result i32) (local.get 0)))");
+                "(func (export \"f\") (param i32) (result i32) (local.get 0))"
+                "(global (export \"g\") (mut i32) (i32.const 0)) (func $start) (start $start))");
     for (uint64_t n = 1; n < 100; n++) {
+        world.instance = NULL;
         mem_fail_at(n, false);
         const ImagoStatus status =
             imago_linker_instantiate(world.linker, image, &world.instance, NULL);
         const uint64_t made = mem_fail_at(0, false);
         EXPECT_EQ(status, made < n ? IMAGO_OK : IMAGO_FAIL);
+        EXPECT((status == IMAGO_OK) == (world.instance != NULL));
         if (status == IMAGO_OK) {
             EXPECT_CALL(&world, "f", 3, 3);
             break;

@@ -1,5 +1,6 @@
 // Memories, tables and globals from outside, and their limits.
-#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "world.h"
 
@@ -208,6 +209,49 @@ TEST(snapshots_are_private) {
     world_delete(&world);
 }
 
+// In a child: little address space, then no descriptors. Clear errors, and what needs neither works.
+static int under_limits(void) {
+    World world = world_new(NULL);
+    const ImagoImage *plain =
+        world_image(&world, "(module (func (export \"f\") (param i32) (result i32) (local.get 0)))");
+    const ImagoImage *with_memory = world_image(&world, "(module (memory 1) (data (i32.const 0) \"x\"))");
+    const struct rlimit space = {1 << 30, 1 << 30}, files = {3, 3};
+    EXPECT_EQ(setrlimit(RLIMIT_AS, &space), 0);
+    EXPECT_EQ(imago_linker_instantiate(world.linker, with_memory, &world.instance, &world.error),
+              IMAGO_FAIL);
+    EXPECT_EQ(world.error.code, IMAGO_ERROR_NO_MEMORY);
+    EXPECT(strstr(world.error.text, "cannot reserve") != NULL);
+    EXPECT_EQ(imago_linker_instantiate(world.linker, plain, &world.instance, NULL), IMAGO_OK);
+    EXPECT_CALL(&world, "f", 3, 3);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+    world.error = ERROR_CLEAR;
+    EXPECT(imago_image_open(world.engine, "/proc/self/exe", &world.error) == NULL);
+    EXPECT(strstr(world.error.text, "open files") != NULL);
+    world.error = ERROR_CLEAR;
+    EXPECT(imago_image_open_bytes(world.engine, "x", 1, &world.error) == NULL);
+    EXPECT_EQ(world.error.code, IMAGO_ERROR_OS);
+    EXPECT(imago_memory_new(world.store, &(ImagoLimits){1, 1, true}, NULL) == NULL);
+    world_delete(&world);
+    return test_bad ? 1 : 0;
+}
+
+TEST(limits_of_the_system) {
+    if (world_is_sanitized()) {
+        TEST_SKIP("a sanitizer needs all address space");
+        return;
+    }
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const int status = under_limits();
+        fflush(stdout);
+        _exit(status);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void) {
     RUN(memory);
     RUN(memory_of_four_gigabytes);
@@ -216,5 +260,6 @@ int main(void) {
     RUN(table);
     RUN(global);
     RUN(snapshots_are_private);
+    RUN(limits_of_the_system);
     return test_end();
 }
