@@ -13,22 +13,18 @@
 //
 // Compared by class: NaNs; references (null or not). Not compared after it: stack exhaustion, whose
 // depth is each engine's own.
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "fuzz/lib/campaign.h"
 #include "fuzz/lib/gen.h"
 #include "fuzz/lib/reference.h"
 #include "imago/compile.h"
 
-enum { CALLS = 6, HANG_SECONDS = 20, FUEL = 150 };
+enum { CALLS = 6, FUEL = 150 };
 
 typedef struct Options {
     const char *reference, *keep;
@@ -38,15 +34,10 @@ typedef struct Options {
     char **paths;
 } Options;
 
-// Shared with the child.
-typedef struct Progress {
-    uint64_t index; // of the module at work
-    uint64_t passed, failed, skipped, calls, traps;
-} Progress;
-
 typedef enum Verdict { PASSED, FAILED, SKIPPED } Verdict;
 
 typedef struct Pair {
+    const Options *options;
     ImagoEngine *engine;
     Reference *reference;
     ImagoImage *image;
@@ -369,22 +360,8 @@ static Verdict run_module(Pair *pair, const uint8_t *bytes, size_t count) {
 
 // ---- Many modules --------------------------------------------------------------------------------
 
-static uint8_t *read_file(const char *path, size_t *count) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        return NULL;
-    }
-    (void)fseek(file, 0, SEEK_END);
-    const long size = ftell(file);
-    rewind(file);
-    uint8_t *bytes = malloc((size_t)size + 1);
-    *count = bytes == NULL ? 0 : fread(bytes, 1, (size_t)size, file);
-    (void)fclose(file);
-    return bytes;
-}
-
 static uint8_t *module_at(const Options *options, uint64_t index, size_t *count) {
-    return options->reads_files ? read_file(options->paths[index], count)
+    return options->reads_files ? case_read(options->paths[index], count)
                                 : gen_module(options->seed + index, count);
 }
 
@@ -394,11 +371,6 @@ static void name_of(const Options *options, uint64_t index, char *name, size_t s
     } else {
         (void)snprintf(name, size, "seed %llu", (unsigned long long)(options->seed + index));
     }
-}
-
-static bool write_file(const char *path, const uint8_t *bytes, size_t count) {
-    FILE *file = fopen(path, "wb");
-    return file != NULL && fwrite(bytes, 1, count, file) == count && fclose(file) == 0;
 }
 
 static void report(const Options *options, uint64_t index, const char *difference) {
@@ -415,7 +387,7 @@ static void report(const Options *options, uint64_t index, const char *differenc
         }
         (void)snprintf(path, sizeof path, "%s/%s%s", options->keep,
                        slash != NULL ? slash + 1 : name, options->reads_files ? "" : ".wasm");
-        if (!write_file(path, bytes, count)) {
+        if (!case_write(path, bytes, count)) {
             printf("cannot write %s\n", path);
         }
         free(bytes);
@@ -423,97 +395,44 @@ static void report(const Options *options, uint64_t index, const char *differenc
     (void)fflush(stdout);
 }
 
-static void run_one(Pair *pair, const Options *options, uint64_t index) {
+static void run_one(void *env, Progress *progress) {
+    Pair *pair = env;
+    const Options *options = pair->options;
+    const uint64_t index = progress->index;
     size_t count = 0;
     uint8_t *bytes = module_at(options, index, &count);
     if (bytes == NULL) {
-        pair->progress->skipped++;
+        progress->skipped++;
         return;
     }
     pair->rng.state = options->reads_files ? count : options->seed + index;
     const Verdict verdict = run_module(pair, bytes, count);
     free(bytes);
-    pair->progress->passed += verdict == PASSED;
-    pair->progress->failed += verdict == FAILED;
-    pair->progress->skipped += verdict == SKIPPED;
+    progress->passed += verdict == PASSED;
+    progress->failed += verdict == FAILED;
+    progress->skipped += verdict == SKIPPED;
     if (verdict == FAILED) {
         report(options, index, pair->difference);
     }
 }
 
-static void work(const Options *options, Progress *progress, time_t deadline) {
-    Pair pair = {.progress = progress};
+static bool start(void *env, Progress *progress) {
+    Pair *pair = env;
     ImagoError error = IMAGO_ERROR_INIT;
     const char *why = "";
-    pair.engine = imago_engine_new(&error);
-    pair.reference = reference_open(options->reference, options->optimizes, &why);
-    if (pair.engine == NULL || pair.reference == NULL) {
+    pair->progress = progress;
+    pair->engine = imago_engine_new(&error);
+    pair->reference = reference_open(pair->options->reference, pair->options->optimizes, &why);
+    if (pair->engine == NULL || pair->reference == NULL) {
         printf("cannot start: %s%s\n", error.text, why);
-        exit(2);
+        return false;
     }
-    for (; progress->index < options->count && time(NULL) < deadline; progress->index++) {
-        run_one(&pair, options, progress->index);
-    }
-    (void)fflush(stdout);
-    _exit(0);
+    return true;
 }
 
-// Waits for the child; false if it was ended because it made no progress.
-static bool wait_for(pid_t child, const Progress *progress, int *status) {
-    uint64_t last = UINT64_MAX;
-    time_t since = time(NULL);
-    for (;;) {
-        const pid_t done = waitpid(child, status, WNOHANG);
-        if (done == child || (done < 0 && errno != EINTR)) {
-            return true;
-        }
-        const uint64_t index = *(const volatile uint64_t *)&progress->index;
-        if (index != last) {
-            last = index;
-            since = time(NULL);
-        } else if (time(NULL) - since > HANG_SECONDS) {
-            (void)kill(child, SIGKILL);
-            (void)waitpid(child, status, 0);
-            return false;
-        }
-        const struct timespec pause = {0, 20000000};
-        (void)nanosleep(&pause, NULL);
-    }
-}
-
-static int run_all(const Options *options) {
-    Progress *progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (progress == MAP_FAILED) {
-        return 2;
-    }
-    const time_t start = time(NULL);
-    const time_t deadline = options->seconds == 0 ? INT64_MAX : start + options->seconds;
-    while (progress->index < options->count && time(NULL) < deadline) {
-        (void)fflush(stdout);
-        const pid_t child = fork();
-        if (child == 0) {
-            work(options, progress, deadline);
-        }
-        int status = 0;
-        const bool ended = wait_for(child, progress, &status);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-            continue;
-        }
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
-            return 2;
-        }
-        char text[80];
-        (void)snprintf(text, sizeof text, ended ? "the process died, status %#x" : "hangs", status);
-        report(options, progress->index, text);
-        progress->failed++;
-        progress->index++;
-    }
-    printf("%llu calls, %llu of them trap, %lld s\n", (unsigned long long)progress->calls,
-           (unsigned long long)progress->traps, (long long)(time(NULL) - start));
-    printf("%llu passed, %llu failed, %llu skipped\n", (unsigned long long)progress->passed,
-           (unsigned long long)progress->failed, (unsigned long long)progress->skipped);
-    return progress->failed != 0;
+static void report_death(void *env, const Progress *progress, const char *what) {
+    const Pair *pair = env;
+    report(pair->options, progress->index, what);
 }
 
 static void read_paths(Options *options) {
@@ -530,7 +449,7 @@ static void read_paths(Options *options) {
 static int dump(uint64_t seed, const char *path) {
     size_t count = 0;
     uint8_t *bytes = gen_module(seed, &count);
-    const bool ok = bytes != NULL && write_file(path, bytes, count);
+    const bool ok = bytes != NULL && case_write(path, bytes, count);
     free(bytes);
     return ok ? 0 : 1;
 }
@@ -566,5 +485,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "--reference is missing\n");
         return 2;
     }
-    return run_all(&options);
+    Pair pair = {.options = &options};
+    const Campaign campaign = {.count = options.count, .seconds = options.seconds, .env = &pair,
+                               .start = start, .run = run_one, .report = report_death};
+    return campaign_run(&campaign);
 }
