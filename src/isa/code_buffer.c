@@ -1,13 +1,15 @@
 // See code_buffer.h. How islands stay in time:
 //
-// A use is due at field + forward: its label must be bound there or before. An island relieves uses in
-// the order of their kinds' reach, each by code_use_room bytes at most: by writing the trap or the
-// constant that it means, or a veneer. So a use of kind k is safe as long as the code's end + (a jump
-// around the island, relief of all open uses that reach no further than k) <= due. Within a kind the
-// oldest use is due first, because fields come in ascending order; one cursor a kind finds it.
+// A use is due at field + forward: its label must be bound there or before. An island relieves uses
+// in the order of their kinds' reach, each by code_use_room bytes at most: by writing the trap or
+// the constant that it means, or a veneer. So a use of kind k is safe as long as the code's end +
+// (a jump around the island, relief of all open uses that reach no further than k) <= due. Within a
+// kind the oldest use is due first, because fields come in ascending order; one cursor a kind finds
+// it.
 //
-// `deadline` is kept with the size of a full island, which is too soon at worst; when it passes,
-// deadline_refresh computes it by the exact rule, in O(kinds) beside the cursors' steps.
+// `deadline` is lowered with every use by what its relief takes and never raised when a use is
+// closed, so it is too soon at worst; when it passes, deadline_refresh computes it by the exact
+// rule, in O(kinds^2) beside the cursors' steps.
 #include "isa/code_buffer.h"
 
 enum {

@@ -4,8 +4,9 @@
 // A use of a label is recorded with its kind; the kind's row in the target says how far the field
 // reaches, how it is patched and which veneer carries it further. The buffer keeps the nearest
 // deadline of all open uses and emits an island before it passes: traps and constants that are due,
-// and veneers of labels that are still to come. Emitters promise by code_room an upper bound of what
-// they add next: bytes, and code_use_room of each use (which matters only on targets with veneers).
+// and veneers of labels that are still to come. Emitters promise by code_room an upper bound of
+// what they add next: bytes, and code_use_room of each use (which matters only on targets with
+// veneers).
 //
 // Labels, uses and islands are all linear: a use is visited once when its label is bound, and once
 // more per veneer. Running out of memory, and code beyond CODE_MAX_BYTES, jump to `landing`.
@@ -158,12 +159,14 @@ Label code_trap(CodeBuffer *code, u8 kind, u32 wasm_offset);
 Label code_const(CodeBuffer *code, const void *value, u32 bytes);
 
 // Writes the traps and constants so far here, with a jump around them: keeps the buffer small in a
-// function with very many. Only between sequences: no short branch may be open over it. O(1) a trap.
+// function with very many. Only between sequences: no short branch may be open over it. O(1) a
+// trap.
 void code_flush(CodeBuffer *code);
 
 // Writes the traps, constants and last veneers behind the function, whose end must not be reached.
-// Every used label must be bound; traps and constants whose label was never used may be left out. Returns the function's size. False: a field could not reach its
-// label (only for kinds without veneer, or whose code_room promised too little).
+// Every used label must be bound; traps and constants whose label was never used may be left out.
+// Returns the function's size. False: a field could not reach its label (only for kinds without
+// veneer, or whose code_room promised too little).
 bool code_finish(CodeBuffer *code, u32 *bytes);
 
 #endif

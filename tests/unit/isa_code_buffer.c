@@ -1,5 +1,5 @@
-// The code buffer, on x86-64 byte for byte and on a toy machine with tiny ranges: random programs of
-// branches, traps and constants must do on the toy machine what they say, whatever islands and
+// The code buffer, on x86-64 byte for byte and on a toy machine with tiny ranges: random programs
+// of branches, traps and constants must do on the toy machine what they say, whatever islands and
 // veneers stand between.
 //
 // The toy machine: instructions of 4 bytes, an opcode and a 24-bit value that for branches is the

@@ -1,5 +1,5 @@
-// The encoder of x86-64: every function over its operands, disassembled by objdump and compared with
-// text made from the operands; and some rows of bytes, which need no objdump.
+// The encoder of x86-64: every function over its operands, disassembled by objdump and compared
+// with text made from the operands; and some rows of bytes, which need no objdump.
 //
 // Operand combinations: all registers, the special ones (rsp and r12 as base, rbp and r13 without
 // displacement, bytes of rsp to rdi), widths of displacements and immediates at their edges.
@@ -62,8 +62,8 @@ static const char *memory_name(char class) {
     }
 }
 
-// One row an instruction: mnemonic, classes of the reg and the r/m operand, and its form: 'l' reg is
-// first, 's' r/m is first; 'r' and 'm' restrict it to registers or memory; 'i' takes an imm8.
+// One row an instruction: mnemonic, classes of the reg and the r/m operand, and its form: 'l' reg
+// is first, 's' r/m is first; 'r' and 'm' restrict it to registers or memory; 'i' takes an imm8.
 typedef struct Row {
     X64Op op;
     const char *name, *mnemonic;
@@ -196,7 +196,8 @@ static const char *memory_text(char class, X64Mem mem) {
     return text;
 }
 
-// Compares with objdump, line for line. Tabs and padding between mnemonic and operands are one blank.
+// Compares with objdump, line for line. Tabs and padding between mnemonic and operands are one
+// blank.
 static bool objdump_lines(FILE *pipe, u32 *count) {
     char line[256];
     const char *expected = (const char *)listing.expected.at;
@@ -549,8 +550,8 @@ TEST(branches) {
         pad(gap + 1);
         code_bind(code, jump_ahead);
         const u32 short_gap = n * 8;
-        const u32 from =
-            x64_jcc_short(expect("j%s 0x%x", CONDITIONS[cc], code_offset(code) + 2 + short_gap), cc);
+        const u32 over = code_offset(code) + 2 + short_gap;
+        const u32 from = x64_jcc_short(expect("j%s 0x%x", CONDITIONS[cc], over), cc);
         pad(short_gap);
         x64_land(code, from);
         const u32 jump_from =

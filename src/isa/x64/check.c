@@ -19,7 +19,9 @@ typedef struct Walk {
     bool has_changed;
 } Walk;
 
-static bool has_bit(const u64 *set, u32 i) { return (set[i / WORD_BITS] >> i % WORD_BITS & 1) != 0; }
+static bool has_bit(const u64 *set, u32 i) {
+    return (set[i / WORD_BITS] >> i % WORD_BITS & 1) != 0;
+}
 static void set_bit(u64 *set, u32 i) { set[i / WORD_BITS] |= 1ull << i % WORD_BITS; }
 
 // ---- Reports -----------------------------------------------------------------------------------

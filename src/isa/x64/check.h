@@ -1,22 +1,22 @@
-// Checker of emitted machine code: shows of one function's bytes, without trusting the compiler that
-// made them, that they keep the rules of docs/abi.md on which memory safety stands. Debug and test
-// builds run it on every compiled function. Stubs have rules of their own and are not checked.
+// Checker of emitted machine code: shows of one function's bytes, without trusting the compiler
+// that made them, that they keep the rules of docs/abi.md on which memory safety stands. Debug and
+// test builds run it on every compiled function. Stubs have rules of their own and are not checked.
 //
 // What an accepted function does:
 //   - it consists of instructions that our compilers emit, all the way, and branches only to the
 //     start of one of them; it ends in a return, jump or trap;
-//   - it accesses the heap only by [heap base + index + displacement] with an index below 2^32 and a
-//     displacement below the limit; the frame within its bounds, leaving return address and saved
+//   - it accesses the heap only by [heap base + index + displacement] with an index below 2^32 and
+//     a displacement below the limit; the frame within its bounds, leaving return address and saved
 //     registers alone; the context and the records it points to by fields; the image's tables below
 //     an index that was compared;
-//   - it calls only functions of the image, entries of tables whose signature was compared, and what
-//     the context and its records point to; jumps through tables that lie wholly in the input;
+//   - it calls only functions of the image, entries of tables whose signature was compared, and
+//     what the context and its records point to; jumps through tables that lie wholly in the input;
 //   - it returns with stack, frame, context and heap registers and callee-saved registers restored.
 //
-// How: the state of all registers (what kind of pointer, is the upper half zero) is followed through
-// the instructions and joined where branches meet, until nothing changes. Two facts are taken on
-// trust unless `strict`: i32 parameters and results of calls have a zero upper half, as the ABI says,
-// and words of the runtime's records are what the compiler takes them for.
+// How: the state of all registers (what kind of pointer, is the upper half zero) is followed
+// through the instructions and joined where branches meet, until nothing changes. Two facts are
+// taken on trust unless `strict`: i32 parameters and results of calls have a zero upper half, as
+// the ABI says, and words of the runtime's records are what the compiler takes them for.
 #ifndef ISA_X64_CHECK_H
 #define ISA_X64_CHECK_H
 

@@ -203,7 +203,8 @@ static RegState access_record(Checker *c, bool is_write) {
 
 static RegState access_table(Checker *c, RegState base, bool is_write) {
     const X64Inst *inst = c->inst;
-    if (inst->index == X64_ABSENT || inst->scale != ENTRY_SCALE || inst->access_bytes != 4 || is_write) {
+    if (inst->index == X64_ABSENT || inst->scale != ENTRY_SCALE || inst->access_bytes != 4 ||
+        is_write) {
         check_complain(c, "not an access to an entry of a table");
         return data_of(UPPER_DIRTY);
     }

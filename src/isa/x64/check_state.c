@@ -367,6 +367,11 @@ static void step_narrow(Checker *c, u8 reg) {
     check_set_reg(c, reg, narrow(c->inst->w));
 }
 
+// A bit number, or what was there if no bit is set.
+static RegState after_scan(const Checker *c) {
+    return data_of(c->inst->w ? check_upper(get_reg(c, c->inst->reg)) : UPPER_ZERO);
+}
+
 static void step_divide(Checker *c) {
     (void)operand(c);
     check_set_reg(c, RAX, narrow(c->inst->w));
@@ -412,7 +417,7 @@ void check_step(Checker *c, const X64Inst *inst, const X64Ref *ref) {
     case EFFECT_BIT_TEST: test = step_bit_test(c); break;
     case EFFECT_SCAN:
         (void)operand(c);
-        check_set_reg(c, inst->reg, data_of(inst->w ? check_upper(get_reg(c, inst->reg)) : UPPER_ZERO));
+        check_set_reg(c, inst->reg, after_scan(c));
         break;
     case EFFECT_COUNT:
         (void)operand(c);

@@ -1,6 +1,6 @@
 // Encoder of x86-64 instructions (Intel SDM volume 2, chapter 2). Each function appends one
-// instruction to the buffer; the caller has made room (code_room). With a constant opcode most of it
-// folds at compile time. No checks beyond asserts: what is asked for is what is written.
+// instruction to the buffer; the caller has made room (code_room). With a constant opcode most of
+// it folds at compile time. No checks beyond asserts: what is asked for is what is written.
 #ifndef ISA_X64_ENCODE_H
 #define ISA_X64_ENCODE_H
 
@@ -29,9 +29,15 @@ typedef enum X64Cond {
 } X64Cond;
 
 // Groups that share an opcode, told apart by the reg field (SDM volume 2, appendix A.4).
-typedef enum X64Alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP } X64Alu;
-typedef enum X64Shift { SHIFT_ROL = 0, SHIFT_ROR = 1, SHIFT_SHL = 4, SHIFT_SHR = 5, SHIFT_SAR = 7 } X64Shift;
-typedef enum X64Unary { UNARY_NOT = 2, UNARY_NEG = 3, UNARY_MUL = 4, UNARY_DIV = 6, UNARY_IDIV = 7 } X64Unary;
+typedef enum X64Alu {
+    ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP,
+} X64Alu;
+typedef enum X64Shift {
+    SHIFT_ROL = 0, SHIFT_ROR = 1, SHIFT_SHL = 4, SHIFT_SHR = 5, SHIFT_SAR = 7,
+} X64Shift;
+typedef enum X64Unary {
+    UNARY_NOT = 2, UNARY_NEG = 3, UNARY_MUL = 4, UNARY_DIV = 6, UNARY_IDIV = 7,
+} X64Unary;
 
 // [base + index * 2^scale + disp]. index X64_NO_REG: none (RSP cannot be an index).
 typedef struct X64Mem {
