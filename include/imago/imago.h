@@ -123,7 +123,7 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
 
 /* ---- Images -------------------------------------------------------------------------------- */
 
-/* Maps an image file. Constant time: open, fstat, mmap, mprotect, close. The file must not be
+/* Maps an image file. Constant time: open, fstat, pread, mmap, mprotect, close. The file must not be
  * changed in place while the image lives (replace it by rename).
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);

@@ -15,7 +15,7 @@ void build_id_of(const u64 *hashes, usize count, u8 out[IMAGE_BUILD_ID_BYTES]) {
 // The linker puts it directly before our header.
 static bool find_build_id(const u8 *bytes, u64 count, u64 *offset, Error *err) {
     ElfParts elf;
-    TRY(elf_check(bytes, count, &elf, err));
+    TRY(elf_check(&(ImageFile){.bytes = bytes, .count = count}, &elf, err));
     const u64 our_note = sizeof(Elf64_Nhdr) + 8; // with its name, before the contents
     const u64 note = sizeof(Elf64_Nhdr) + 4 + IMAGE_BUILD_ID_BYTES;
     if (elf.note_offset >= our_note + note) {

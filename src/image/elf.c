@@ -7,8 +7,7 @@
 #include "image/image_int.h"
 
 typedef struct ElfCheck {
-    const u8 *bytes;
-    u64 count;
+    const ImageFile *file;
     Elf64_Ehdr header;
     u64 loaded_end; // of the last PT_LOAD, in pages for the executable one
     u32 load_count, exec_count;
@@ -21,13 +20,13 @@ typedef struct ElfCheck {
 
 static bool check_header(ElfCheck *check) {
     Elf64_Ehdr *header = &check->header;
-    if (check->count < SELFMAG || memcmp(check->bytes, ELFMAG, SELFMAG) != 0) {
+    if (check->file->count < SELFMAG || memcmp(file_at(check->file, 0, SELFMAG), ELFMAG, SELFMAG) != 0) {
         return fail(check->err, IMAGE, 0, "not an Imago image: no ELF header");
     }
-    if (check->count < sizeof *header) {
-        return DAMAGED(check, check->count, "the file ends inside the ELF header");
+    if (check->file->count < sizeof *header) {
+        return DAMAGED(check, check->file->count, "the file ends inside the ELF header");
     }
-    memcpy(header, check->bytes, sizeof *header);
+    memcpy(header, file_at(check->file, 0, sizeof *header), sizeof *header);
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
         header->e_ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT) {
         return fail(check->err, IMAGE, EI_CLASS,
@@ -63,7 +62,7 @@ static bool check_load(ElfCheck *check, u32 i, u64 where, const Elf64_Phdr *segm
     }
     check->exec_count++;
     check->loaded_end = align_up(check->loaded_end, IMAGE_PAGE_BYTES);
-    if (segment->p_offset % IMAGE_PAGE_BYTES != 0 || check->loaded_end > check->count) {
+    if (segment->p_offset % IMAGE_PAGE_BYTES != 0 || check->loaded_end > check->file->count) {
         return DAMAGED(check, where, "executable segment %u shares a page with others", i);
     }
     check->parts->exec_offset = segment->p_offset;
@@ -79,7 +78,7 @@ static bool check_dynamic(ElfCheck *check, u64 offset, u64 bytes) {
     }
     for (u64 i = 0; i < count; i++) {
         const u64 where = offset + i * sizeof(Elf64_Dyn);
-        const u64 tag = load_u64(check->bytes + where);
+        const u64 tag = load_u64(file_at(check->file, where, 8));
         switch (tag) {
         case DT_NULL: return true;
         case DT_SONAME:
@@ -108,15 +107,16 @@ static bool check_note(ElfCheck *check, u64 offset) {
     Elf64_Nhdr note;
     const u64 name = offset + sizeof note;
     const u64 contents = name + align_up(sizeof IMAGE_NOTE_NAME, 4);
-    if (!range_fits(offset, contents - offset, check->count)) {
+    if (!range_fits(offset, contents - offset, check->file->count)) {
         return true;
     }
-    memcpy(&note, check->bytes + offset, sizeof note);
+    memcpy(&note, file_at(check->file, offset, sizeof note), sizeof note);
     if (note.n_namesz != sizeof IMAGE_NOTE_NAME || note.n_type != IMAGE_NOTE_TYPE ||
-        memcmp(check->bytes + name, IMAGE_NOTE_NAME, sizeof IMAGE_NOTE_NAME) != 0) {
+        memcmp(file_at(check->file, name, sizeof IMAGE_NOTE_NAME), IMAGE_NOTE_NAME,
+               sizeof IMAGE_NOTE_NAME) != 0) {
         return true;
     }
-    if (!range_fits(contents, note.n_descsz, check->count)) {
+    if (!range_fits(contents, note.n_descsz, check->file->count)) {
         return DAMAGED(check, offset, "the header lies beyond the end of the file");
     }
     if (check->has_note) {
@@ -131,8 +131,8 @@ static bool check_note(ElfCheck *check, u64 offset) {
 static bool check_segment(ElfCheck *check, u32 i) {
     Elf64_Phdr segment;
     const u64 where = check->header.e_phoff + i * sizeof segment;
-    memcpy(&segment, check->bytes + where, sizeof segment);
-    if (!range_fits(segment.p_offset, segment.p_filesz, check->count)) {
+    memcpy(&segment, file_at(check->file, where, sizeof segment), sizeof segment);
+    if (!range_fits(segment.p_offset, segment.p_filesz, check->file->count)) {
         return DAMAGED(check, where, "segment %u lies beyond the end of the file", i);
     }
     switch (segment.p_type) {
@@ -161,7 +161,7 @@ static bool check_segments(ElfCheck *check) {
         return DAMAGED(check, where, "%u program headers of %u bytes", header->e_phnum,
                        header->e_phentsize);
     }
-    if (!range_fits(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), check->count)) {
+    if (!range_fits(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), check->file->count)) {
         return DAMAGED(check, where, "the program headers lie beyond the end of the file");
     }
     for (u32 i = 0; i < header->e_phnum; i++) {
@@ -181,12 +181,12 @@ static bool check_segments(ElfCheck *check) {
 static bool check_section(ElfCheck *check, u32 i) {
     Elf64_Shdr section;
     const u64 where = check->header.e_shoff + i * sizeof section;
-    memcpy(&section, check->bytes + where, sizeof section);
+    memcpy(&section, file_at(check->file, where, sizeof section), sizeof section);
     if (section.sh_type == SHT_REL || section.sh_type == SHT_RELA || section.sh_type == SHT_RELR) {
         return DAMAGED(check, where, "section %u holds relocations", i);
     }
     if (section.sh_type != SHT_NULL && section.sh_type != SHT_NOBITS &&
-        !range_fits(section.sh_offset, section.sh_size, check->count)) {
+        !range_fits(section.sh_offset, section.sh_size, check->file->count)) {
         return DAMAGED(check, where, "section %u lies beyond the end of the file", i);
     }
     return true;
@@ -204,7 +204,7 @@ static bool check_sections(ElfCheck *check) {
         return DAMAGED(check, where, "%u section headers of %u bytes", header->e_shnum,
                        header->e_shentsize);
     }
-    if (!range_fits(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), check->count)) {
+    if (!range_fits(header->e_shoff, header->e_shnum * sizeof(Elf64_Shdr), check->file->count)) {
         return DAMAGED(check, where, "the section headers lie beyond the end of the file");
     }
     for (u32 i = 0; i < header->e_shnum; i++) {
@@ -213,9 +213,9 @@ static bool check_sections(ElfCheck *check) {
     return true;
 }
 
-bool elf_check(const u8 *bytes, u64 count, ElfParts *out, Error *err) {
+bool elf_check(const ImageFile *file, ElfParts *out, Error *err) {
     *out = (ElfParts){0};
-    ElfCheck check = {.bytes = bytes, .count = count, .parts = out, .err = err};
+    ElfCheck check = {.file = file, .parts = out, .err = err};
     TRY(check_header(&check));
     TRY(check_segments(&check));
     return check_sections(&check);

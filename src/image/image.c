@@ -17,8 +17,9 @@ bool image_has_magic(const void *bytes, usize count) {
 }
 
 // The format comes first, so that any later version can say what it is.
-static bool load_header(const u8 *bytes, const ElfParts *elf, StoredHeader *header, Error *err) {
-    const u8 *note = bytes + elf->note_offset;
+static bool load_header(const ImageFile *file, const ElfParts *elf, StoredHeader *header,
+                        Error *err) {
+    const u8 *note = file_at(file, elf->note_offset, elf->note_bytes);
     const u32 format = elf->note_bytes < sizeof format ? 0 : load_u32(note);
     if (format != IMAGE_FORMAT) {
         return fail(err, IMAGE, elf->note_offset,
@@ -130,6 +131,14 @@ static void open_spans(Image *image, const StoredHeader *header) {
     image->rodata_bytes = spans[IMAGE_SPAN_RODATA].bytes;
 }
 
+// The name is followed by a zero byte.
+static void open_name(Image *image, const ImageFile *file) {
+    const ImageTable *name = &image->name_text;
+    const u64 end = (u64)(name->at - image->bytes) + name->count;
+    const bool has_name = name->count != 0 && *file_at(file, end - 1, 1) == 0;
+    image->name = has_name ? (Str){(const char *)name->at, name->count - 1} : (Str){"", 0};
+}
+
 static void open_counts(Image *image, const StoredHeader *header) {
     image->shape = (VmShape){
         .func_import_count = header->ctx_func_imports,
@@ -146,9 +155,6 @@ static void open_counts(Image *image, const StoredHeader *header) {
     image->memory_import_count = header->memory_imports;
     image->global_import_count = header->global_imports;
     image->start_func = header->start_func;
-    const ImageTable *name = &image->name_text;
-    const bool has_name = name->count != 0 && name->at[name->count - 1] == 0;
-    image->name = has_name ? (Str){(const char *)name->at, name->count - 1} : (Str){"", 0};
 }
 
 // Counts that the runtime multiplies and adds: within the limits of WebAssembly, and of each other.
@@ -190,17 +196,26 @@ static bool check_counts(const Image *image, Error *err) {
     return true;
 }
 
-static bool open_snapshot(Image *image, const StoredHeader *header, Error *err) {
+// Initial size of memory 0, which is there.
+static u64 memory_bytes(const Image *image, const ImageFile *file) {
+    StoredMemory memory;
+    const u64 offset = (u64)(image->memories.at - image->bytes);
+    memcpy(&memory, file_at(file, offset, sizeof memory), sizeof memory);
+    return (memory.min < MAX_MEMORY_PAGES ? memory.min : MAX_MEMORY_PAGES) * WASM_PAGE_BYTES;
+}
+
+static bool open_snapshot(Image *image, const ImageFile *file, const StoredHeader *header,
+                          Error *err) {
     if (header->snapshot_bytes == 0) {
         return true;
     }
     const u64 in_page = (header->snapshot_offset | header->snapshot_bytes |
                          header->snapshot_address) % IMAGE_PAGE_BYTES;
     const bool is_defined_here = image->memories.count != 0 && image->memory_import_count == 0;
-    const u64 memory_bytes = (u64)image_memory(image, 0).min * WASM_PAGE_BYTES;
     if (in_page != 0 || !is_defined_here ||
         !range_fits(header->snapshot_offset, header->snapshot_bytes, image->byte_count) ||
-        !range_fits(header->snapshot_address, header->snapshot_bytes, memory_bytes)) {
+        !range_fits(header->snapshot_address, header->snapshot_bytes,
+                    memory_bytes(image, file))) {
         return DAMAGED(err, "the memory snapshot does not fit the file or the memory");
     }
     image->snapshot_offset = header->snapshot_offset;
@@ -209,21 +224,26 @@ static bool open_snapshot(Image *image, const StoredHeader *header, Error *err) 
     return true;
 }
 
-bool image_parse(Image *image, const void *bytes, u64 count, Error *err) {
-    *image = (Image){.bytes = bytes, .byte_count = count};
+bool image_parse_file(Image *image, const ImageFile *file, Error *err) {
+    *image = (Image){.bytes = file->bytes, .byte_count = file->count};
     ElfParts elf;
     StoredHeader header;
-    TRY(elf_check(bytes, count, &elf, err));
-    TRY(load_header(bytes, &elf, &header, err));
+    TRY(elf_check(file, &elf, err));
+    TRY(load_header(file, &elf, &header, err));
     TRY(check_settings(&header, err));
-    TRY(check_spans(&header, count, &elf, err));
+    TRY(check_spans(&header, file->count, &elf, err));
     image->exec_offset = elf.exec_offset;
     image->exec_bytes = align_up(elf.exec_bytes, IMAGE_PAGE_BYTES);
     open_spans(image, &header);
     TRY(open_lists(image, &header, err));
     open_counts(image, &header);
+    open_name(image, file);
     TRY(check_counts(image, err));
-    return open_snapshot(image, &header, err);
+    return open_snapshot(image, file, &header, err);
+}
+
+bool image_parse(Image *image, const void *bytes, u64 count, Error *err) {
+    return image_parse_file(image, &(ImageFile){.bytes = bytes, .count = count}, err);
 }
 
 bool image_snapshot(const Image *image, ImageSnapshot *out) {

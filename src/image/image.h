@@ -47,6 +47,17 @@ typedef struct Image {
 // Constant time; reads the first page of a file that the linker wrote.
 bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
 
+// A mapped file, and a copy of its first bytes (may be none). What is in the copy is not read in
+// the mapping: a page that opening does not touch need not be mapped, which costs more than the
+// copy does.
+typedef struct ImageFile {
+    const u8 *bytes, *head;
+    u64 count, head_bytes;
+} ImageFile;
+
+// The same; the copy may go afterwards.
+bool image_parse_file(Image *image, const ImageFile *file, Error *err);
+
 // True if the bytes start as an Imago image (ELF header of a 64-bit shared object, our note not yet
 // checked).
 bool image_has_magic(const void *bytes, usize count);

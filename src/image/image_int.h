@@ -11,8 +11,13 @@ typedef struct ElfParts {
     u64 note_offset, note_bytes; // our header
 } ElfParts;
 
+// Where to read a range of the file, which lies inside it.
+static inline const u8 *file_at(const ImageFile *file, u64 offset, u64 bytes) {
+    return (range_fits(offset, bytes, file->head_bytes) ? file->head : file->bytes) + offset;
+}
+
 // Checks ELF header, program headers, dynamic section and section headers. ERR_IMAGE.
-bool elf_check(const u8 *bytes, u64 count, ElfParts *out, Error *err);
+bool elf_check(const ImageFile *file, ElfParts *out, Error *err);
 
 // Copies record `i` to *out, which has the table's item_bytes. Beyond the count: zeros, and false.
 static inline bool record_load(const ImageTable *table, u32 i, void *out) {

@@ -1,4 +1,6 @@
-// open, fstat, mmap, mprotect, close; one allocation. An image with a memory snapshot keeps the file
+// open, fstat, pread, mmap, mprotect, close; one allocation. The headers are read, not looked at in
+// the mapping: the fault would cost five times as much as the call (and more with the mapping, since
+// the kernel maps the pages around as well and has to unmap them). An image with a memory snapshot keeps the file
 // open instead: each instance maps the snapshot copy-on-write, and a private mapping can be had from
 // a descriptor only.
 #define _GNU_SOURCE
@@ -19,6 +21,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+
+// All that opening reads of a file as the linker writes it.
+enum { HEAD_BYTES = 2560 };
 
 static bool file_bytes(int fd, u64 *bytes, Error *err) {
     struct stat st;
@@ -67,14 +72,17 @@ static bool make_executable(const ImagoImage *image, u8 *map, Error *err) {
 }
 
 static bool map_file(ImagoImage *image, int fd, Error *err) {
+    u8 head[HEAD_BYTES];
     u64 bytes = 0;
     TRY(file_bytes(fd, &bytes, err));
+    const ssize_t got = pread(fd, head, sizeof head, 0); // if it fails, the mapping will do
     errno = ENOMEM;
     u8 *map = mem_request_fails() ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED) {
         return fail(err, OS, ERROR_NO_OFFSET, "cannot map the file: %s", strerror(errno));
     }
-    if (!image_parse(&image->view, map, bytes, err) || !check_cpu(image, err) ||
+    const ImageFile file = {map, head, bytes, got < 0 ? 0 : (u64)got};
+    if (!image_parse_file(&image->view, &file, err) || !check_cpu(image, err) ||
         !make_executable(image, map, err)) {
         const int status = munmap(map, bytes);
         CHECK(status == 0);
@@ -83,24 +91,43 @@ static bool map_file(ImagoImage *image, int fd, Error *err) {
     return true;
 }
 
-// Maps fd, and either closes it or keeps it.
-static ImagoImage *open_fd_take(ImagoEngine *engine, int fd, Error *err) {
+static bool keep_file(ImagoImage *image, int fd, Error *err) {
+    image->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return image->fd >= 0 || fail(err, OS, ERROR_NO_OFFSET, "cannot keep the file open: %s",
+                                  strerror(errno));
+}
+
+// Does not take fd, unless it is to be kept and `takes`: then *takes becomes false.
+static ImagoImage *open_file(ImagoEngine *engine, int fd, bool *takes, Error *err) {
     ImagoImage *image = mem_alloc(sizeof *image);
     if (image == NULL) {
-        close(fd);
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
         return NULL;
     }
     image->engine = engine;
     image->fd = -1;
     if (!map_file(image, fd, err)) {
-        close(fd);
         mem_free(image);
         return NULL;
     }
-    if (image->view.snapshot_bytes != 0) {
+    if (image->view.snapshot_bytes == 0) {
+        return image;
+    }
+    if (*takes) {
         image->fd = fd;
-    } else {
+        *takes = false;
+    } else if (!keep_file(image, fd, err)) {
+        imago_image_delete(image);
+        return NULL;
+    }
+    return image;
+}
+
+// Maps fd, and either closes it or keeps it.
+static ImagoImage *open_fd_take(ImagoEngine *engine, int fd, Error *err) {
+    bool takes = true;
+    ImagoImage *image = open_file(engine, fd, &takes, err);
+    if (takes) {
         close(fd);
     }
     return image;
@@ -118,13 +145,8 @@ ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *
 }
 
 ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error) {
-    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (own < 0) {
-        error_set(error, errno == EBADF ? IMAGO_ERROR_NO_INPUT : IMAGO_ERROR_OS, ERROR_NO_OFFSET,
-                  "cannot use the file descriptor: %s", strerror(errno));
-        return NULL;
-    }
-    return open_fd_take(engine, own, error);
+    bool takes = false;
+    return open_file(engine, fd, &takes, error);
 }
 
 // Where the system forbids executable memfds, one that can never be execve'd is still allowed;
