@@ -1,6 +1,6 @@
 // What only assembler can do: enter guest code on its own stack, leave it, and call back into C on
-// the host's stack. One file arch_*.S a machine; docs/abi.md has the convention, docs/runtime.md the
-// picture of the two stacks.
+// the host's stack. One file arch_*.S a machine; docs/abi.md has the convention, docs/runtime.md
+// the picture of the two stacks.
 #ifndef RUNTIME_ARCH_H
 #define RUNTIME_ARCH_H
 

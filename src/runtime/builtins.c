@@ -1,5 +1,5 @@
-// Bounds are checked in 64 bits before anything is written (WebAssembly 2.0, 4.4.6 and 4.4.7: a bulk
-// instruction that traps has no effect).
+// Bounds are checked in 64 bits before anything is written (WebAssembly 2.0, 4.4.6 and 4.4.7: a
+// bulk instruction that traps has no effect).
 #include "runtime/builtins.h"
 
 #include "base/check.h"

@@ -1,5 +1,5 @@
-// C functions that compiled code calls (types/vmctx.def, "BUILTIN"; arch_builtin_entry). They run on
-// the host's stack with the rest of the thread's state as the host left it.
+// C functions that compiled code calls (types/vmctx.def, "BUILTIN"; arch_builtin_entry). They run
+// on the host's stack with the rest of the thread's state as the host left it.
 #ifndef RUNTIME_BUILTINS_H
 #define RUNTIME_BUILTINS_H
 

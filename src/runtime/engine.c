@@ -1,5 +1,5 @@
-// Engines. Locks are taken before a fork and released in both processes, so that a child that a host
-// function forked finds no lock held for ever.
+// Engines. Locks are taken before a fork and released in both processes, so that a child that a
+// host function forked finds no lock held for ever.
 #include "runtime/engine.h"
 
 #include "base/alloc.h"

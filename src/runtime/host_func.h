@@ -1,5 +1,5 @@
-// Host functions: C functions with a context of their own, so that guest code calls them as it calls
-// everything else (docs/abi.md, "Stubs in the image").
+// Host functions: C functions with a context of their own, so that guest code calls them as it
+// calls everything else (docs/abi.md, "Stubs in the image").
 #ifndef RUNTIME_HOST_FUNC_H
 #define RUNTIME_HOST_FUNC_H
 

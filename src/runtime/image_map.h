@@ -9,7 +9,7 @@
 struct ImagoImage {
     Image view;
     ImagoEngine *engine;
-    // The file, kept open only if it has a memory snapshot, which every instance maps anew; else -1.
+    // The file, kept open only if it has a memory snapshot, which each instance maps anew; else -1.
     int fd;
 };
 

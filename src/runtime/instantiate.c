@@ -1,6 +1,6 @@
 // Instantiation (WebAssembly 2.0, 4.5.4): everything that can fail happens to an instance that
-// nobody sees; then the store adopts it; then segments and the start function run, whose traps leave
-// it in place with the effects that it had on others.
+// nobody sees; then the store adopts it; then segments and the start function run, whose traps
+// leave it in place with the effects that it had on others.
 //
 // A table of functions costs nothing here if it is frozen (part of the image); a memory costs one
 // mapping if the image has a snapshot of it.

@@ -115,7 +115,8 @@ bool imago_linker_define(ImagoLinker *linker, const char *module, size_t module_
                          const char *name, size_t name_bytes, ImagoExtern item,
                          ImagoError *error) {
     if (item.of.func == NULL || runtime_extern_store(&item) != linker->store) {
-        return fail(error, USAGE, ERROR_NO_OFFSET, "the item does not belong to the linker's store");
+        return fail(error, USAGE, ERROR_NO_OFFSET,
+                    "the item does not belong to the linker's store");
     }
     return define(linker, (Str){module, module_bytes}, (Str){name, name_bytes}, &item, error);
 }

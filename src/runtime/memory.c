@@ -45,8 +45,8 @@ void runtime_memory_adopt(ImagoMemory *memory) {
     memory->store->memories = memory;
 }
 
-bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image, const ImageSnapshot *snapshot,
-                         Error *err) {
+bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image,
+                         const ImageSnapshot *snapshot, Error *err) {
     const Image *view = &image->view;
     const usize page = os_page_bytes();
     if (!range_fits(snapshot->address, snapshot->bytes, memory->vm.bytes) ||

@@ -1,5 +1,6 @@
-// Linear memories: a reservation that never moves, of which the first pages are accessible. An index
-// of 32 bits plus the displacement of any access stays inside, so the hardware checks bounds.
+// Linear memories: a reservation that never moves, of which the first pages are accessible. An
+// index of 32 bits plus the displacement of any access stays inside, so the hardware checks
+// bounds.
 #ifndef RUNTIME_MEMORY_H
 #define RUNTIME_MEMORY_H
 
@@ -21,7 +22,7 @@ void runtime_memory_adopt(ImagoMemory *memory);
 
 // Fills a new memory from the image's snapshot: mapped copy-on-write, or copied where that fails.
 // ERR_IMAGE: the snapshot does not fit.
-bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image, const ImageSnapshot *snapshot,
-                         Error *err);
+bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image,
+                         const ImageSnapshot *snapshot, Error *err);
 
 #endif

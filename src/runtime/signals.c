@@ -108,7 +108,8 @@ static void record_fault(ImagoStore *store, const Fault *fault, TrapKind kind) {
 static bool handle(int number, const siginfo_t *info, ucontext_t *context) {
     ThreadState *thread = &runtime_thread;
     ImagoStore *store = thread->store;
-    // Not in a call; sent by kill(); or no page fault (SI_KERNEL: no stack for a handler, a bad address).
+    // Not in a call; sent by kill(); or without an address (SI_KERNEL: a handler found no stack,
+    // or the address was none).
     if (store == NULL || info->si_code <= 0 || info->si_code == SI_KERNEL) {
         return false;
     }

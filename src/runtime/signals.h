@@ -1,9 +1,10 @@
 // Faults of guest code become traps; all others go to the handlers that were there before.
 //
-// A fault is ours only if its thread runs guest code of a store, its pc lies in the text of an image
-// of that store (or in arch_*.S, for a full guest stack), and the trap table of the image or the
-// layout of the store says why. There is no global table of code: a thread knows its store, a store
-// its images, and nothing changes either while guest code runs. So the handler takes no lock.
+// A fault is ours only if its thread runs guest code of a store, its pc lies in the text of an
+// image of that store (or in arch_*.S, for a full guest stack), and the trap table of the image or
+// the layout of the store says why. There is no global table of code: a thread knows its store, a
+// store its images, and nothing changes either while guest code runs. So the handler takes no
+// lock.
 #ifndef RUNTIME_SIGNALS_H
 #define RUNTIME_SIGNALS_H
 

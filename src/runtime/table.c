@@ -72,7 +72,8 @@ ImagoTable *imago_table_new(ImagoStore *store, ImagoType elem, const ImagoLimits
         return NULL;
     }
     if (type.limits.has_max && type.limits.max < type.limits.min) {
-        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "table limits must satisfy min <= max");
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET,
+                  "table limits must satisfy min <= max");
         return NULL;
     }
     if (!runtime_value_belongs(store, type.elem, &init)) {

@@ -21,7 +21,8 @@ static void write_image(const char *text) {
     }
 }
 
-static void expect_error(ImagoEngine *engine, const char *file, ImagoErrorCode code, const char *word) {
+static void expect_error(ImagoEngine *engine, const char *file, ImagoErrorCode code,
+                         const char *word) {
     ImagoError error = IMAGO_ERROR_INIT;
     EXPECT(imago_image_open(engine, file, &error) == NULL);
     EXPECT_EQ(error.code, code);
@@ -63,7 +64,8 @@ static void expect_runs(World *world, ImagoImage *image) {
         return;
     }
     world->images[world->image_count++] = image;
-    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error), IMAGO_OK);
+    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
+              IMAGO_OK);
     EXPECT(imago_instance_image(world->instance) == image);
     EXPECT_CALL(world, "id", 5, 5);
     EXPECT_TRAP(world, "load", -1, "out of bounds memory access");
@@ -81,7 +83,8 @@ TEST(ways_to_open) {
     uint8_t *bytes = malloc((size_t)st.st_size + 1);
     EXPECT_EQ(read(fd, bytes, (size_t)st.st_size), st.st_size);
     EXPECT(imago_is_image(bytes, (size_t)st.st_size));
-    ImagoImage *image = imago_image_open_bytes(world.engine, bytes, (size_t)st.st_size, &world.error);
+    ImagoImage *image =
+        imago_image_open_bytes(world.engine, bytes, (size_t)st.st_size, &world.error);
     memset(bytes, 0, (size_t)st.st_size); // it was copied
     free(bytes);
     expect_runs(&world, image);
@@ -140,13 +143,15 @@ TEST(truncated_while_mapped) {
 // The trap table or the names are gone, the code is still there.
 TEST(truncated_behind_the_code) {
     World world = world_new(NULL);
-    write_image("(module (memory 1) (data $d \"abcdefgh\")"
-                "(func (export \"init\") (param i32) (result i32)"
-                "  (memory.init $d (i32.const 0) (i32.const 0) (local.get 0)) (i32.load (i32.const 0))))");
+    write_image(
+        "(module (memory 1) (data $d \"abcdefgh\")"
+        "(func (export \"init\") (param i32) (result i32)"
+        "  (memory.init $d (i32.const 0) (i32.const 0) (local.get 0)) (i32.load (i32.const 0))))");
     ImagoImage *image = imago_image_open(world.engine, path, &world.error);
     EXPECT(image != NULL);
     world.images[world.image_count++] = image;
-    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error), IMAGO_OK);
+    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
+              IMAGO_OK);
     EXPECT_CALL(&world, "init", 4, 0x64636261);
     ImagoFunc *init = world_export(&world, "init").of.func;
     struct stat st;
@@ -158,7 +163,8 @@ TEST(truncated_behind_the_code) {
         if (imago_func_call(world.store, init, &value, NULL) == IMAGO_OK) {
             EXPECT_EQ(value.i32, 0x64636261);
         } else {
-            EXPECT_STR(imago_store_trap(world.store)->message, "image changed or could not be read");
+            EXPECT_STR(imago_store_trap(world.store)->message,
+                       "image changed or could not be read");
             traps++;
         }
     }

@@ -30,12 +30,14 @@ static void define_instance(World *world, const char *name) {
 }
 
 static const char LIBRARY[] =
-    "(module $lib (func (export \"f\") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))"
+    "(module $lib (func (export \"f\") (param i32) (result i32) (i32.add (local.get 0) (i32.const "
+    "1)))"
     "  (func (export \"large\") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)"
     "    (local.get 9))"
     "  (table (export \"t\") 10 20 funcref) (table (export \"t_open\") 10 funcref)"
     "  (memory (export \"m\") 2 4)"
-    "  (global (export \"g\") i32 (i32.const 5)) (global (export \"mut\") (mut i64) (i64.const 6)))";
+    "  (global (export \"g\") i32 (i32.const 5)) (global (export \"mut\") (mut i64) (i64.const "
+    "6)))";
 
 TEST(messages) {
     World world = world_new(NULL);
@@ -46,17 +48,20 @@ TEST(messages) {
                    "unknown import: \"env\".\"none\" (function)");
     expect_message(&world, "(module (import \"\" \"a\\00b\\22\" (memory 1)))",
                    "unknown import: \"\".\"a\\00b\\22\" (memory)");
-    expect_message(&world, "(module (import \"env\" \"twice\" (func)))",
-                   "incompatible import type: \"env\".\"twice\": expected () -> (), found (i32) -> (i32)");
+    expect_message(
+        &world, "(module (import \"env\" \"twice\" (func)))",
+        "incompatible import type: \"env\".\"twice\": expected () -> (), found (i32) -> (i32)");
     expect_message(&world, "(module (import \"env\" \"twice\" (func (param i32) (result i64))))",
                    "incompatible import type: ");
     expect_message(&world, "(module (import \"env\" \"twice\" (memory 1)))",
                    "incompatible import type: \"env\".\"twice\": expected memory, found function");
-    expect_message(&world, "(module (import \"lib\" \"f\" (global i32)))", "incompatible import type: ");
-    expect_message(&world,
-                   "(module (import \"lib\" \"large\" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 "
-                   "i64) (result i32))))",
+    expect_message(&world, "(module (import \"lib\" \"f\" (global i32)))",
                    "incompatible import type: ");
+    expect_message(
+        &world,
+        "(module (import \"lib\" \"large\" (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 "
+        "i64) (result i32))))",
+        "incompatible import type: ");
     expect_message(&world, "(module (import \"lib\" \"t\" (table 11 funcref)))",
                    "incompatible import type: ");
     expect_message(&world, "(module (import \"lib\" \"t\" (table 10 19 funcref)))",
@@ -65,7 +70,8 @@ TEST(messages) {
                    "incompatible import type: ");
     expect_message(&world, "(module (import \"lib\" \"t_open\" (table 10 1000 funcref)))",
                    "incompatible import type: ");
-    expect_message(&world, "(module (import \"lib\" \"m\" (memory 3)))", "incompatible import type: ");
+    expect_message(&world, "(module (import \"lib\" \"m\" (memory 3)))",
+                   "incompatible import type: ");
     expect_message(&world, "(module (import \"lib\" \"m\" (memory 2 3)))",
                    "incompatible import type: ");
     expect_message(&world, "(module (import \"lib\" \"g\" (global i64)))",
@@ -74,12 +80,13 @@ TEST(messages) {
                    "incompatible import type: ");
     expect_message(&world, "(module (import \"lib\" \"mut\" (global i64)))",
                    "incompatible import type: ");
-    EXPECT_EQ(world_add(&world,
-                        "(module (import \"lib\" \"t\" (table 5 30 funcref))"
-                        "(import \"lib\" \"m\" (memory 0 5)) (import \"lib\" \"mut\" (global (mut i64)))"
-                        "(import \"lib\" \"t_open\" (table 10 funcref))"
-                        "(import \"lib\" \"f\" (func (param i32) (result i32))))"),
-              IMAGO_OK);
+    EXPECT_EQ(
+        world_add(&world,
+                  "(module (import \"lib\" \"t\" (table 5 30 funcref))"
+                  "(import \"lib\" \"m\" (memory 0 5)) (import \"lib\" \"mut\" (global (mut i64)))"
+                  "(import \"lib\" \"t_open\" (table 10 funcref))"
+                  "(import \"lib\" \"f\" (func (param i32) (result i32))))"),
+        IMAGO_OK);
     world_delete(&world);
 }
 
@@ -89,10 +96,10 @@ TEST(grown_exports_match) {
     EXPECT_EQ(world_add(&world, LIBRARY), IMAGO_OK);
     define_instance(&world, "lib");
     EXPECT_EQ(imago_memory_grow(world_export(&world, "m").of.memory, 1), 2);
-    EXPECT_EQ(imago_table_grow(world_export(&world, "t").of.table, 1, (ImagoValue){.func = NULL}), 10);
-    EXPECT_EQ(world_add(&world,
-                        "(module (import \"lib\" \"t\" (table 11 20 funcref))"
-                        "(import \"lib\" \"m\" (memory 3 4)))"),
+    EXPECT_EQ(imago_table_grow(world_export(&world, "t").of.table, 1, (ImagoValue){.func = NULL}),
+              10);
+    EXPECT_EQ(world_add(&world, "(module (import \"lib\" \"t\" (table 11 20 funcref))"
+                                "(import \"lib\" \"m\" (memory 3 4)))"),
               IMAGO_OK);
     world_delete(&world);
 }
@@ -125,12 +132,13 @@ TEST(latest_definition_wins) {
 // ---- Host functions of any type -----------------------------------------------------------------
 
 // (i32 i64 f32 f64 i32x8 f64x8 v128? ...) -> many results, some in memory.
-static const uint8_t MANY_PARAMS[] = {
-    IMAGO_I32, IMAGO_F32, IMAGO_I64, IMAGO_F64, IMAGO_I32, IMAGO_I64, IMAGO_I32, IMAGO_I64, IMAGO_I32,
-    IMAGO_F32, IMAGO_F64, IMAGO_F32, IMAGO_F64, IMAGO_F32, IMAGO_F64, IMAGO_F32, IMAGO_F64};
-static const uint8_t MANY_RESULTS[] = {IMAGO_F64, IMAGO_I32, IMAGO_I64, IMAGO_F32, IMAGO_I32,
-                                       IMAGO_I64, IMAGO_I32, IMAGO_F64, IMAGO_F32, IMAGO_I64,
-                                       IMAGO_F32, IMAGO_F64};
+static const uint8_t MANY_PARAMS[] = {IMAGO_I32, IMAGO_F32, IMAGO_I64, IMAGO_F64, IMAGO_I32,
+                                      IMAGO_I64, IMAGO_I32, IMAGO_I64, IMAGO_I32, IMAGO_F32,
+                                      IMAGO_F64, IMAGO_F32, IMAGO_F64, IMAGO_F32, IMAGO_F64,
+                                      IMAGO_F32, IMAGO_F64};
+static const uint8_t MANY_RESULTS[] = {IMAGO_F64, IMAGO_I32, IMAGO_I64, IMAGO_F32,
+                                       IMAGO_I32, IMAGO_I64, IMAGO_I32, IMAGO_F64,
+                                       IMAGO_F32, IMAGO_I64, IMAGO_F32, IMAGO_F64};
 static const ImagoFuncType MANY = {MANY_PARAMS, MANY_RESULTS, sizeof MANY_PARAMS,
                                    sizeof MANY_RESULTS};
 
@@ -209,9 +217,10 @@ static void expect_many(World *world, const char *name) {
 TEST(host_function_of_a_large_type) {
     World world = world_new(NULL);
     world_define(&world, "many", &MANY, many, NULL);
-    EXPECT_EQ(world_add(&world, "(module (import \"env\" \"many\" (func $many " MANY_TYPE "))"
-                                "(export \"again\" (func $many))"
-                                "(func (export \"call\") " MANY_TYPE " (call $many " MANY_GETS ")))"),
+    EXPECT_EQ(world_add(&world,
+                        "(module (import \"env\" \"many\" (func $many " MANY_TYPE "))"
+                        "(export \"again\" (func $many))"
+                        "(func (export \"call\") " MANY_TYPE " (call $many " MANY_GETS ")))"),
               IMAGO_OK);
     expect_many(&world, "call");
     expect_many(&world, "again");
@@ -221,13 +230,16 @@ TEST(host_function_of_a_large_type) {
     EXPECT_EQ(type.result_count, MANY.result_count);
     EXPECT_EQ(memcmp(type.results, MANY_RESULTS, sizeof MANY_RESULTS), 0);
 
-    EXPECT_EQ(world_add(&world, "(module (table $t (export \"t\") 2 funcref) (type $many (func " MANY_TYPE
-                                ")) (func (export \"call\") " MANY_TYPE
-                                " (call_indirect $t (type $many) " MANY_GETS " (i32.const 1)))"
-                                "(func (export \"wrong\") (param i32) (result i32)"
-                                "  (call_indirect $t (param i32) (result i32) (local.get 0) (i32.const 1))))"),
-              IMAGO_OK);
-    EXPECT(imago_table_set(world_export(&world, "t").of.table, 1, (ImagoValue){.func = again.of.func}));
+    EXPECT_EQ(
+        world_add(&world,
+                  "(module (table $t (export \"t\") 2 funcref) (type $many (func " MANY_TYPE
+                  ")) (func (export \"call\") " MANY_TYPE
+                  " (call_indirect $t (type $many) " MANY_GETS " (i32.const 1)))"
+                  "(func (export \"wrong\") (param i32) (result i32)"
+                  "  (call_indirect $t (param i32) (result i32) (local.get 0) (i32.const 1))))"),
+        IMAGO_OK);
+    EXPECT(imago_table_set(world_export(&world, "t").of.table, 1,
+                           (ImagoValue){.func = again.of.func}));
     for (int i = 0; i < 100; i++) {
         expect_many(&world, "call");
     }
@@ -276,15 +288,17 @@ TEST(instances_of_one_image) {
     EXPECT_EQ(world_add(&world, "(module (table (export \"t\") 4 funcref))"), IMAGO_OK);
     define_instance(&world, "shared");
     const ImagoImage *image = world_image(
-        &world, "(module $one (import \"shared\" \"t\" (table $t 4 funcref)) (memory (export \"m\") 1)"
-                "(func $me (export \"me\") (param i32) (result i32) (i32.load (i32.const 0)))"
-                "(func $fails (export \"fails\") (param i32) (result i32) (i32.load (i32.const -1)))"
-                "(func $other (export \"other\") (param i32) (result i32)"
-                "  (i32.add (i32.mul (i32.const 100) (call_indirect $t (param i32) (result i32)"
-                "    (local.get 0) (local.get 0))) (call $me (local.get 0)))))");
+        &world,
+        "(module $one (import \"shared\" \"t\" (table $t 4 funcref)) (memory (export \"m\") 1)"
+        "(func $me (export \"me\") (param i32) (result i32) (i32.load (i32.const 0)))"
+        "(func $fails (export \"fails\") (param i32) (result i32) (i32.load (i32.const -1)))"
+        "(func $other (export \"other\") (param i32) (result i32)"
+        "  (i32.add (i32.mul (i32.const 100) (call_indirect $t (param i32) (result i32)"
+        "    (local.get 0) (local.get 0))) (call $me (local.get 0)))))");
     ImagoInstance *instances[3];
     for (uint32_t i = 0; i < 3; i++) {
-        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &instances[i], &world.error), IMAGO_OK);
+        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &instances[i], &world.error),
+                  IMAGO_OK);
         ImagoExtern memory;
         EXPECT(imago_instance_export(instances[i], "m", 1, &memory));
         imago_memory_data(memory.of.memory)[0] = (uint8_t)(i + 1);
@@ -313,10 +327,11 @@ TEST(instances_of_one_image) {
 TEST(other_store_is_refused) {
     World a = world_new(NULL), b = world_new(NULL);
     EXPECT_EQ(world_add(&a, LIBRARY), IMAGO_OK);
-    EXPECT_EQ(world_add(&b,
-                        "(module (func (export \"take\") (param funcref) (result i32) (i32.const 1))"
-                        "(table (export \"t\") 1 funcref) (global (export \"g\") (mut funcref) (ref.null func)))"),
-              IMAGO_OK);
+    EXPECT_EQ(
+        world_add(&b, "(module (func (export \"take\") (param funcref) (result i32) (i32.const 1))"
+                      "(table (export \"t\") 1 funcref) (global (export \"g\") (mut funcref) "
+                      "(ref.null func)))"),
+        IMAGO_OK);
     const ImagoExtern foreign = world_export(&a, "f");
     ImagoValue value = {.func = foreign.of.func};
     EXPECT_EQ(world_call(&b, "take", &value), IMAGO_FAIL);
@@ -341,15 +356,17 @@ TEST(other_store_is_refused) {
 
 TEST(segments_and_start) {
     World world = world_new(NULL);
-    EXPECT_EQ(world_add(&world, "(module (memory (export \"m\") 1) (table (export \"t\") 4 funcref))"),
-              IMAGO_OK);
+    EXPECT_EQ(
+        world_add(&world, "(module (memory (export \"m\") 1) (table (export \"t\") 4 funcref))"),
+        IMAGO_OK);
     const ImagoExtern memory = world_export(&world, "m"), table = world_export(&world, "t");
     define_instance(&world, "x");
     // The second data segment traps: the first stays; no later one, no start.
-    EXPECT_EQ(world_add(&world, "(module (import \"x\" \"m\" (memory 1))"
-                                "(data (i32.const 10) \"ab\") (data (i32.const 65535) \"cd\")"
-                                "(data (i32.const 20) \"ef\")"
-                                "(func $start (i32.store (i32.const 30) (i32.const 1))) (start $start))"),
+    EXPECT_EQ(world_add(&world,
+                        "(module (import \"x\" \"m\" (memory 1))"
+                        "(data (i32.const 10) \"ab\") (data (i32.const 65535) \"cd\")"
+                        "(data (i32.const 20) \"ef\")"
+                        "(func $start (i32.store (i32.const 30) (i32.const 1))) (start $start))"),
               IMAGO_TRAP);
     EXPECT_STR(imago_store_trap(world.store)->message, "out of bounds memory access");
     EXPECT(world.instance != NULL);
@@ -374,9 +391,10 @@ TEST(segments_and_start) {
     EXPECT_EQ(imago_func_call(world.store, func, &value, NULL), IMAGO_OK);
     EXPECT_EQ(value.i32, 99);
     // A start function that traps.
-    EXPECT_EQ(world_add(&world, "(module $s (import \"x\" \"m\" (memory 1))"
-                                "(func $start (i32.store (i32.const 50) (i32.const 1)) (unreachable))"
-                                "(start $start))"),
+    EXPECT_EQ(world_add(&world,
+                        "(module $s (import \"x\" \"m\" (memory 1))"
+                        "(func $start (i32.store (i32.const 50) (i32.const 1)) (unreachable))"
+                        "(start $start))"),
               IMAGO_TRAP);
     EXPECT_STR(imago_store_trap(world.store)->message, "unreachable");
     EXPECT_EQ(imago_store_trap(world.store)->frame_count, 1);

@@ -16,7 +16,8 @@ static const char MODULE[] =
     "  (func $f (export \"f\") (param i32) (result i32)"
     "    (local $ok i32)"
     "    (local.set $ok (i32.add (i32.ne (memory.grow (i32.const 1)) (i32.const -1))"
-    "                            (i32.ne (table.grow $u (ref.null extern) (i32.const 10)) (i32.const -1))))"
+    "                            (i32.ne (table.grow $u (ref.null extern) (i32.const 10)) "
+    "(i32.const -1))))"
     "    (i32.add (local.get $ok) (call $host (local.get 0))))"
     "  (func $start (drop (call $host (i32.const 1)))) (start $start))";
 
@@ -70,7 +71,8 @@ static bool define_large(Run *run, ImagoError *error) {
     return imago_linker_define_func(run->world.linker, "env", "large", &LARGE, host, NULL, error);
 }
 static bool add_library(Run *run, ImagoError *error) {
-    return imago_linker_instantiate(run->world.linker, run->library, &run->instance, error) == IMAGO_OK;
+    return imago_linker_instantiate(run->world.linker, run->library, &run->instance, error) ==
+           IMAGO_OK;
 }
 static bool define_library(Run *run, ImagoError *error) {
     return imago_linker_define_instance(run->world.linker, "lib", 3, run->instance, error);
@@ -88,17 +90,17 @@ static bool make_items(Run *run, ImagoError *error) {
 }
 static bool call_it(Run *run, ImagoError *error) {
     ImagoValue value = {.i32 = 1};
-    const ImagoStatus status = imago_func_call(
-        run->world.store, world_export(&run->world, "f").of.func, &value, error);
+    const ImagoStatus status =
+        imago_func_call(run->world.store, world_export(&run->world, "f").of.func, &value, error);
     if (status == IMAGO_OK) {
         EXPECT(value.i32 >= 101 && value.i32 <= 103); // growing may have been refused
     }
     return status == IMAGO_OK;
 }
 
-static Step *const STEPS[] = {open_engine, open_library, open_module, open_store,     open_linker,
-                              define_host, define_large, add_library, define_library, add_module,
-                              make_items,  call_it};
+static Step *const STEPS[] = {open_engine,    open_library, open_module,  open_store,
+                              open_linker,    define_host,  define_large, add_library,
+                              define_library, add_module,   make_items,   call_it};
 
 static void close_run(Run *run) {
     imago_store_delete(run->world.store);
@@ -163,9 +165,10 @@ TEST(retry) { for_every_n(false, true); }
 TEST(store_is_unchanged) {
     World world = world_new(NULL);
     const ImagoImage *image = world_image(
-        &world, "(module (memory 1) (table (export \"a\") 3 funcref) (table (export \"b\") 3 externref)"
-                "(func (export \"f\") (param i32) (result i32) (local.get 0))"
-                "(global (export \"g\") (mut i32) (i32.const 0)) (func $start) (start $start))");
+        &world,
+        "(module (memory 1) (table (export \"a\") 3 funcref) (table (export \"b\") 3 externref)"
+        "(func (export \"f\") (param i32) (result i32) (local.get 0))"
+        "(global (export \"g\") (mut i32) (i32.const 0)) (func $start) (start $start))");
     for (uint64_t n = 1; n < 100; n++) {
         world.instance = NULL;
         mem_fail_at(n, false);

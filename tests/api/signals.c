@@ -59,8 +59,8 @@ static void install(int number, void (*with_info)(int, siginfo_t *, void *), voi
     sigaction(number, &action, old);
 }
 
-__attribute__((noinline, no_sanitize("address", "undefined", "null"))) static void fault_at(
-    uintptr_t address) {
+__attribute__((noinline, no_sanitize("address", "undefined", "null"))) static void
+fault_at(uintptr_t address) {
     __asm__ volatile("movl $1, (%0)" ::"r"(address) : "memory");
 }
 
@@ -137,8 +137,8 @@ TEST(handler_after_ours) {
     EXPECT_CALL(&world, "call", 0, 77);
     expect_traps(&world);
     world_delete(&world);
-    // The last engine is gone, but the handler on top still calls ours, which must go on working and
-    // must not be put on top of itself by a new engine.
+    // The last engine is gone, but the handler on top still calls ours, which must go on working
+    // and must not be put on top of itself by a new engine.
     World again = signal_world();
     struct sigaction current;
     sigaction(SIGSEGV, NULL, &current);

@@ -10,7 +10,8 @@ static ImagoLimits limits(uint32_t min, uint32_t max) {
 
 TEST(memory) {
     World world = world_new(NULL);
-    const ImagoLimits one_to_three = limits(1, 3), wrong = limits(2, 1), huge = limits(65537, UINT32_MAX);
+    const ImagoLimits one_to_three = limits(1, 3), wrong = limits(2, 1),
+                      huge = limits(65537, UINT32_MAX);
     EXPECT(imago_memory_new(world.store, &wrong, NULL) == NULL);
     EXPECT(imago_memory_new(world.store, &huge, &world.error) == NULL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_USAGE);
@@ -32,13 +33,15 @@ TEST(memory) {
     EXPECT_EQ(imago_memory_limits(memory).max, 3);
     // Used and grown by a guest.
     EXPECT(imago_linker_define(world.linker, "x", 1, "m", 1,
-                               (ImagoExtern){.kind = IMAGO_EXTERN_MEMORY, .of.memory = memory}, NULL));
-    EXPECT_EQ(world_add(&world,
-                        "(module (import \"x\" \"m\" (memory 1 3))"
-                        "(func (export \"load\") (param i32) (result i32) (i32.load8_u (local.get 0)))"
-                        "(func (export \"size\") (param i32) (result i32) (memory.size))"
-                        "(func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0))))"),
-              IMAGO_OK);
+                               (ImagoExtern){.kind = IMAGO_EXTERN_MEMORY, .of.memory = memory},
+                               NULL));
+    EXPECT_EQ(
+        world_add(&world,
+                  "(module (import \"x\" \"m\" (memory 1 3))"
+                  "(func (export \"load\") (param i32) (result i32) (i32.load8_u (local.get 0)))"
+                  "(func (export \"size\") (param i32) (result i32) (memory.size))"
+                  "(func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0))))"),
+        IMAGO_OK);
     EXPECT_CALL(&world, "load", 65535, 1);
     EXPECT_CALL(&world, "size", 0, 3);
     EXPECT_CALL(&world, "grow", 0, 3);
@@ -50,15 +53,15 @@ TEST(memory) {
 
 TEST(memory_of_four_gigabytes) {
     World world = world_new(NULL);
-    const ImagoStatus status =
-        world_add(&world, "(module (memory 65536)"
-                          "(func (export \"store\") (param i32) (result i32)"
-                          "  (i32.store8 (local.get 0) (i32.const 7)) (i32.load8_u (local.get 0)))"
-                          "(func (export \"load64\") (param i32) (result i32)"
-                          "  (i32.wrap_i64 (i64.load offset=1 (local.get 0))))"
-                          "(func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0)))"
-                          "(func (export \"fill\") (param i32) (result i32)"
-                          "  (memory.fill (i32.const -4) (i32.const 9) (local.get 0)) (i32.const 1)))");
+    const ImagoStatus status = world_add(
+        &world, "(module (memory 65536)"
+                "(func (export \"store\") (param i32) (result i32)"
+                "  (i32.store8 (local.get 0) (i32.const 7)) (i32.load8_u (local.get 0)))"
+                "(func (export \"load64\") (param i32) (result i32)"
+                "  (i32.wrap_i64 (i64.load offset=1 (local.get 0))))"
+                "(func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0)))"
+                "(func (export \"fill\") (param i32) (result i32)"
+                "  (memory.fill (i32.const -4) (i32.const 9) (local.get 0)) (i32.const 1)))");
     if (status == IMAGO_FAIL && world.error.code == IMAGO_ERROR_NO_MEMORY) {
         TEST_SKIP("the system has no 4 GiB to promise");
     } else {
@@ -84,15 +87,17 @@ TEST(store_limits) {
     EXPECT(imago_store_user(world.store) == &user);
     EXPECT_EQ(world_add(&world, "(module (memory 6))"), IMAGO_FAIL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_LIMIT);
-    EXPECT_EQ(world_add(&world, "(module (table 101 funcref) (export \"t\" (table 0)))"), IMAGO_FAIL);
+    EXPECT_EQ(world_add(&world, "(module (table 101 funcref) (export \"t\" (table 0)))"),
+              IMAGO_FAIL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_LIMIT);
-    EXPECT_EQ(world_add(&world,
-                        "(module (memory 1) (table $t (export \"t\") 1 externref)"
-                        "(func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0)))"
-                        "(func (export \"grow_table\") (param i32) (result i32)"
-                        "  (table.grow $t (ref.null extern) (local.get 0)))"
-                        "(func (export \"size\") (param i32) (result i32) (table.size $t)))"),
-              IMAGO_OK);
+    EXPECT_EQ(
+        world_add(&world,
+                  "(module (memory 1) (table $t (export \"t\") 1 externref)"
+                  "(func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0)))"
+                  "(func (export \"grow_table\") (param i32) (result i32)"
+                  "  (table.grow $t (ref.null extern) (local.get 0)))"
+                  "(func (export \"size\") (param i32) (result i32) (table.size $t)))"),
+        IMAGO_OK);
     EXPECT_CALL(&world, "grow", 4, 1);
     EXPECT_CALL(&world, "grow", 1, -1);
     EXPECT_CALL(&world, "grow_table", 99, 1);
@@ -108,8 +113,9 @@ TEST(options_grow) {
         size_t size, stack_bytes;
     } old = {sizeof old, 100000};
     World world = world_new((const ImagoStoreOptions *)(const void *)&old);
-    EXPECT_EQ(world_add(&world, "(module (memory 100) (func $f (export \"f\") (param i32) (result i32)"
-                                "(i32.add (i32.const 1) (call $f (local.get 0)))))"),
+    EXPECT_EQ(world_add(&world,
+                        "(module (memory 100) (func $f (export \"f\") (param i32) (result i32)"
+                        "(i32.add (i32.const 1) (call $f (local.get 0)))))"),
               IMAGO_OK);
     EXPECT_TRAP(&world, "f", 0, "call stack exhausted");
     world_delete(&world);
@@ -135,14 +141,17 @@ TEST(table) {
     EXPECT_EQ(imago_table_limits(table).min, 2);
     EXPECT(imago_linker_define(world.linker, "x", 1, "t", 1,
                                (ImagoExtern){.kind = IMAGO_EXTERN_TABLE, .of.table = table}, NULL));
-    EXPECT_EQ(world_add(&world,
-                        "(module (import \"x\" \"t\" (table $t 2 4 externref))"
-                        "(table $u (export \"u\") 3 externref)"
-                        "(func (export \"get\") (param i32) (result externref) (table.get $t (local.get 0)))"
-                        "(func (export \"set\") (param i32 externref) (table.set $t (local.get 0) (local.get 1)))"
-                        "(func (export \"copy\") (param i32) (result i32)"
-                        "  (table.copy $u $t (i32.const 0) (i32.const 1) (local.get 0)) (i32.const 1)))"),
-              IMAGO_OK);
+    EXPECT_EQ(
+        world_add(
+            &world,
+            "(module (import \"x\" \"t\" (table $t 2 4 externref))"
+            "(table $u (export \"u\") 3 externref)"
+            "(func (export \"get\") (param i32) (result externref) (table.get $t (local.get 0)))"
+            "(func (export \"set\") (param i32 externref) (table.set $t (local.get 0) (local.get "
+            "1)))"
+            "(func (export \"copy\") (param i32) (result i32)"
+            "  (table.copy $u $t (i32.const 0) (i32.const 1) (local.get 0)) (i32.const 1)))"),
+        IMAGO_OK);
     ImagoValue values[2] = {{.i32 = 3}};
     EXPECT_EQ(world_call(&world, "get", values), IMAGO_OK);
     EXPECT(values[0].externref == &things[1]);
@@ -161,7 +170,8 @@ TEST(global) {
     ImagoValue value = {.bits = {~0ull, ~0ull}};
     value.i32 = 5;
     ImagoGlobal *global = imago_global_new(world.store, IMAGO_I32, true, value, NULL);
-    ImagoGlobal *constant = imago_global_new(world.store, IMAGO_F64, false, (ImagoValue){.f64 = 2.5}, NULL);
+    ImagoGlobal *constant =
+        imago_global_new(world.store, IMAGO_F64, false, (ImagoValue){.f64 = 2.5}, NULL);
     EXPECT(imago_global_new(world.store, (ImagoType)0, true, value, NULL) == NULL);
     EXPECT_EQ(imago_global_get(global).bits[0], 5);
     EXPECT_EQ(imago_global_get(global).bits[1], 0);
@@ -173,14 +183,15 @@ TEST(global) {
     const ImagoExtern constant_item = {.kind = IMAGO_EXTERN_GLOBAL, .of.global = constant};
     EXPECT(imago_linker_define(world.linker, "x", 1, "g", 1, item, NULL));
     EXPECT(imago_linker_define(world.linker, "x", 1, "c", 1, constant_item, NULL));
-    EXPECT_EQ(world_add(&world,
-                        "(module (import \"x\" \"g\" (global $g (mut i32)))"
-                        "(import \"x\" \"c\" (global $c f64))"
-                        "(global (export \"again\") f64 (global.get $c)) (export \"g\" (global $g))"
-                        "(global $f (export \"f\") funcref (ref.func $add))"
-                        "(func $add (export \"add\") (param i32) (result i32)"
-                        "  (global.set $g (i32.add (global.get $g) (local.get 0))) (global.get $g)))"),
-              IMAGO_OK);
+    EXPECT_EQ(
+        world_add(&world,
+                  "(module (import \"x\" \"g\" (global $g (mut i32)))"
+                  "(import \"x\" \"c\" (global $c f64))"
+                  "(global (export \"again\") f64 (global.get $c)) (export \"g\" (global $g))"
+                  "(global $f (export \"f\") funcref (ref.func $add))"
+                  "(func $add (export \"add\") (param i32) (result i32)"
+                  "  (global.set $g (i32.add (global.get $g) (local.get 0))) (global.get $g)))"),
+        IMAGO_OK);
     EXPECT_CALL(&world, "add", 10, 15);
     EXPECT_EQ(imago_global_get(global).i32, 15);
     EXPECT(imago_global_set(global, (ImagoValue){.i32 = 100}));
@@ -209,12 +220,14 @@ TEST(snapshots_are_private) {
     world_delete(&world);
 }
 
-// In a child: little address space, then no descriptors. Clear errors, and what needs neither works.
+// In a child: little address space, then no descriptors. Clear errors, and what needs neither
+// works.
 static int under_limits(void) {
     World world = world_new(NULL);
-    const ImagoImage *plain =
-        world_image(&world, "(module (func (export \"f\") (param i32) (result i32) (local.get 0)))");
-    const ImagoImage *with_memory = world_image(&world, "(module (memory 1) (data (i32.const 0) \"x\"))");
+    const ImagoImage *plain = world_image(
+        &world, "(module (func (export \"f\") (param i32) (result i32) (local.get 0)))");
+    const ImagoImage *with_memory =
+        world_image(&world, "(module (memory 1) (data (i32.const 0) \"x\"))");
     const struct rlimit space = {1 << 30, 1 << 30}, files = {3, 3};
     EXPECT_EQ(setrlimit(RLIMIT_AS, &space), 0);
     EXPECT_EQ(imago_linker_instantiate(world.linker, with_memory, &world.instance, &world.error),

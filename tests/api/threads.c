@@ -38,7 +38,8 @@ static int round_of_calls(int id) {
     const ImagoStoreOptions options = {.size = sizeof options, .stack_bytes = 256 << 10};
     world.store = imago_store_new(engine, &options, &error);
     world.linker = imago_linker_new(world.store, &error);
-    bad += !imago_linker_define_func(world.linker, "env", "host", &WORLD_I32_TO_I32, host, &id, &error);
+    bad += !imago_linker_define_func(world.linker, "env", "host", &WORLD_I32_TO_I32, host, &id,
+                                     &error);
     bad += imago_linker_instantiate(world.linker, image, &world.instance, &error) != IMAGO_OK;
     int32_t result = 0;
     bad += bad == 0 && world_call_i32(&world, "f", 1, &result) != IMAGO_OK;

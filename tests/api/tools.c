@@ -38,7 +38,8 @@ static void expect_order(const char *text, const char *const *words, int count) 
 
 // ---- gdb ----------------------------------------------------------------------------------------
 
-// Where gdb stops, and what it needs to find the image's symbols: the address of its first function.
+// Where gdb stops, and what it needs to find the image's symbols: the address of its first
+// function.
 static void *volatile tools_entry;
 __attribute__((noinline)) static void tools_stop(void) { __asm__ volatile("" ::: "memory"); }
 
@@ -84,7 +85,8 @@ TEST(gdb_walks_through) {
                    "-ex bt --args %s --gdb %s 2>&1",
                    path, path, self, path);
     const char *output = output_of(command);
-    if (strstr(output, "Breakpoint 1, ") == NULL || strstr(output, "Python scripting is not") != NULL) {
+    if (strstr(output, "Breakpoint 1, ") == NULL ||
+        strstr(output, "Python scripting is not") != NULL) {
         TEST_SKIP("gdb cannot run programs here, or lacks Python");
         return;
     }
@@ -132,7 +134,8 @@ TEST(runtime_alone) {
         TEST_SKIP("the library needs the sanitizer's flags");
         return;
     }
-    if (access(BINARY_DIR "/libimago.a", R_OK) != 0 || system("cc --version >/dev/null 2>&1") != 0) {
+    if (access(BINARY_DIR "/libimago.a", R_OK) != 0 ||
+        system("cc --version >/dev/null 2>&1") != 0) {
         TEST_SKIP("no " BINARY_DIR "/libimago.a, or no cc");
         return;
     }
@@ -141,12 +144,14 @@ TEST(runtime_alone) {
     FILE *file = fopen(source, "w");
     EXPECT(file != NULL && fputs(PROGRAM, file) >= 0 && fclose(file) == 0);
     (void)snprintf(command, sizeof command,
-                   "cc -std=c99 -Wall -Wextra -Werror -I" SOURCE_DIR "/include %s -o %s.exe " BINARY_DIR
+                   "cc -std=c99 -Wall -Wextra -Werror -I" SOURCE_DIR
+                   "/include %s -o %s.exe " BINARY_DIR
                    "/libimago.a -lpthread 2>&1 && %s.exe %s 2>&1",
                    source, path, path, path);
     EXPECT_STR(output_of(command), "the answer is 42\n");
     (void)snprintf(command, sizeof command,
-                   "nm %s.exe 2>/dev/null | grep -c -E 'imago_(compile|validate|wat_to_wasm)'", path);
+                   "nm %s.exe 2>/dev/null | grep -c -E 'imago_(compile|validate|wat_to_wasm)'",
+                   path);
     EXPECT_STR(output_of(command), "0\n");
     (void)snprintf(command, sizeof command, "%s.exe", path);
     (void)unlink(command);

@@ -126,7 +126,8 @@ TEST(exhaustion_by_frames) {
         size_t at = (size_t)snprintf(text, sizeof text,
                                      "(module (func $f (export \"f\") (param i32) (result i32)");
         for (uint32_t i = 0; i < locals; i++) {
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s", i % 100 == 0 ? "(local i64" : " i64");
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s",
+                                   i % 100 == 0 ? "(local i64" : " i64");
             if (i % 100 == 99 || i + 1 == locals) {
                 at += (size_t)snprintf(text + at, sizeof text - at, ")");
             }

@@ -64,9 +64,9 @@ static inline ImagoStatus world_add(World *world, const char *text) {
     const ImagoImage *image = world_image(world, text);
     world->instance = NULL;
     world->error = ERROR_CLEAR;
-    return image == NULL ? IMAGO_FAIL
-                         : imago_linker_instantiate(world->linker, image, &world->instance,
-                                                    &world->error);
+    return image == NULL
+               ? IMAGO_FAIL
+               : imago_linker_instantiate(world->linker, image, &world->instance, &world->error);
 }
 
 static inline ImagoExtern world_export(const World *world, const char *name) {
@@ -126,8 +126,7 @@ static const ImagoFuncType WORLD_TO_NONE = {WORLD_I32, WORLD_I32, 0, 0};
 static inline void world_define(World *world, const char *name, const ImagoFuncType *type,
                                 ImagoCallback callback, void *env) {
     world->error = ERROR_CLEAR;
-    if (!imago_linker_define_func(world->linker, "env", name, type, callback, env,
-                                  &world->error)) {
+    if (!imago_linker_define_func(world->linker, "env", name, type, callback, env, &world->error)) {
         TEST_FAIL("%s", world->error.text);
     }
 }
