@@ -37,7 +37,7 @@ FOLDERS = {
     "run": (["release"], 600),
     "same": (["release"], 300),
     "scale": (["release"], 600),
-    "fuzz": (["release"], 300),
+    "fuzz": (["release", "asan"], 300),
     "real": (["release"], 900),
 }
 

@@ -33,6 +33,7 @@ typedef struct Mutate {
     size_t sample_count;
     uint64_t *first_cut; // number of the sample's first case
     ImagoEngine *engine;
+    Progress *progress;
 } Mutate;
 
 // ---- Samples -------------------------------------------------------------------------------------
@@ -186,6 +187,7 @@ static const char *run_module(Mutate *mutate, const uint8_t *bytes, size_t count
     if (image == NULL) {
         return is_valid ? "compiled, but cannot be opened" : "compiled, but not valid";
     }
+    mutate->progress->accepted++;
     if (!has_start(bytes, count)) {
         instantiate(mutate, image);
     }
@@ -214,7 +216,7 @@ static void keep(const Mutate *mutate, uint64_t index, const char *what) {
 static bool start(void *env, Progress *progress) {
     Mutate *mutate = env;
     ImagoError error = IMAGO_ERROR_INIT;
-    (void)progress;
+    mutate->progress = progress;
     mutate->engine = imago_engine_new(&error);
     return mutate->engine != NULL;
 }

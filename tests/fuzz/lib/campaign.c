@@ -77,6 +77,9 @@ int campaign_run(const Campaign *campaign) {
         printf("%llu calls, %llu of them trap\n", (unsigned long long)progress->calls,
                (unsigned long long)progress->traps);
     }
+    if (progress->accepted != 0) {
+        printf("%llu modules accepted\n", (unsigned long long)progress->accepted);
+    }
     printf("%lld s\n", (long long)(time(NULL) - start));
     printf("%llu passed, %llu failed, %llu skipped\n", (unsigned long long)progress->passed,
            (unsigned long long)progress->failed, (unsigned long long)progress->skipped);

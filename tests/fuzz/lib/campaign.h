@@ -11,7 +11,7 @@
 typedef struct Progress {
     uint64_t index; // of the case at work
     uint64_t passed, failed, skipped;
-    uint64_t calls, traps; // for the programs' own last words
+    uint64_t calls, traps, accepted; // for the programs' own last words
 } Progress;
 
 typedef struct Campaign {
