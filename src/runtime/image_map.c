@@ -1,8 +1,8 @@
-// open, fstat, pread, mmap, mprotect, close; one allocation. The headers are read, not looked at in
-// the mapping: the fault would cost five times as much as the call (and more with the mapping, since
-// the kernel maps the pages around as well and has to unmap them). An image with a memory snapshot keeps the file
-// open instead: each instance maps the snapshot copy-on-write, and a private mapping can be had from
-// a descriptor only.
+// open, fstat, pread, mmap, mprotect, close; one allocation. The headers are read, not looked at
+// in the mapping: the fault would cost five times as much as the call (and more with the mapping,
+// since the kernel maps the pages around as well and has to unmap them). An image with a memory
+// snapshot keeps the file open instead: each instance maps the snapshot copy-on-write, and a
+// private mapping can be had from a descriptor only.
 #define _GNU_SOURCE
 #include "runtime/image_map.h"
 
