@@ -65,7 +65,7 @@ static bool compile_func(Worker *worker, Validator *validator, void *state, u32 
     TRY(drive->options->compiler->compile(state, func, &facts, blob, &worker->err));
     blob->kind = BLOB_FUNC;
     blob->index = func;
-    blob->worker = worker->index;
+    blob->worker = (u8)worker->index;
     return true;
 }
 
@@ -214,7 +214,7 @@ static bool add_stub(Drive *drive, BlobKind kind, u32 type) {
     const FuncType *func_type = &drive->module->types[type];
     TRY(kind == BLOB_ENTRY_STUB ? stub_entry(out, func_type, blob)
                                 : stub_exit(out, func_type, blob));
-    blob->kind = kind;
+    blob->kind = (u8)kind;
     blob->index = type;
     drive->blob_count++;
     return true;

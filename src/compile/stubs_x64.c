@@ -65,15 +65,14 @@ static u32 result_memory(const FuncType *type) {
 
 static void unwind_row(Stub *stub, UnwindOp op, u8 reg, u32 value) {
     const UnwindRow row = {
-        .offset = code_offset(&stub->code), .op = (u8)op, .reg = reg, .value = value};
+        .offset = code_offset(&stub->code), .op = (u8)op, .reg = reg, .value = (u16)value};
     if (!vec_push(&stub->out->unwind, row)) {
         longjmp(stub->landing, 1);
     }
 }
 
 static void call_site(Stub *stub) {
-    const Site site = {.offset = code_offset(&stub->code), .wasm_offset = 0, .kind = SITE_CALL};
-    if (!vec_push(&stub->out->sites, site)) {
+    if (!vec_push(&stub->out->sites, site_of(code_offset(&stub->code), 0, SITE_CALL))) {
         longjmp(stub->landing, 1);
     }
 }

@@ -20,22 +20,31 @@ typedef enum FixupTarget {
     FIXUP_TEXT,   // start of the text
 } FixupTarget;
 
+// Records are small: there is one for every few bytes of code.
 typedef struct Fixup {
     u32 offset; // of the 4-byte field
-    u8 target;  // FixupTarget
-    u8 reserved[3];
-    u32 index;
+    u32 index : 29;
+    u32 target : 3; // FixupTarget
     i32 addend;
 } Fixup;
 
+static inline Fixup fixup_of(u32 offset, FixupTarget target, u32 index, i32 addend) {
+    return (Fixup){offset, index & 0x1FFFFFFF, (u32)target & 7, addend};
+}
+
 // An instruction that may trap, or a call's return address.
-#define SITE_CALL 0xFF
+#define SITE_CALL 15
+#define BLOB_MAX_BYTES (1u << 28) // of one function's code
 typedef struct Site {
-    u32 offset;      // of the instruction; for SITE_CALL of the return address
     u32 wasm_offset; // in the module
-    u8 kind;         // TrapKind or SITE_CALL
-    u8 reserved[3];
+    u32 offset : 28; // of the instruction; for SITE_CALL of the return address
+    u32 kind : 4;    // TrapKind or SITE_CALL
 } Site;
+_Static_assert(TRAP_COUNT < SITE_CALL, "a kind has four bits");
+
+static inline Site site_of(u32 offset, u32 wasm_offset, u32 kind) {
+    return (Site){wasm_offset, offset & (BLOB_MAX_BYTES - 1), kind & 15};
+}
 
 // Unwind state changes, in order of offset. The state at entry is the ABI's: CFA = sp + 8
 // (x86-64), return address at CFA - 8.
@@ -52,8 +61,7 @@ typedef struct UnwindRow {
     u32 offset; // from here on
     u8 op;      // UnwindOp
     u8 reg;     // DWARF number
-    u16 reserved;
-    u32 value;
+    u16 value;
 } UnwindRow;
 
 typedef enum BlobKind { BLOB_FUNC, BLOB_ENTRY_STUB, BLOB_EXIT_STUB } BlobKind;
@@ -61,13 +69,13 @@ typedef enum BlobKind { BLOB_FUNC, BLOB_ENTRY_STUB, BLOB_EXIT_STUB } BlobKind;
 enum { BLOB_HAS_NO_FRAME = 1 }; // flags: never pushes the frame pointer
 
 typedef struct CodeBlob {
-    BlobKind kind;
-    u32 index;   // function index (with imports), or type index for stubs
-    u32 worker;  // whose output holds it
-    u32 flags;
     u64 code_at; // range of CodeOutput.code
     u32 code_bytes;
-    u32 align;   // power of two
+    u32 index;   // function index (with imports), or type index for stubs
+    u8 kind;     // BlobKind
+    u8 worker;   // whose output holds it
+    u8 flags;
+    u8 align;    // power of two
     u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata; at a multiple of 16 in the image
     u32 first_fixup, fixup_count;
     u32 first_site, site_count;

@@ -9,7 +9,7 @@ static bool blob_is_whole(const Linker *linker, const CodeBlob *blob) {
         return false;
     }
     const CodeOutput *output = blob_output(linker, blob);
-    return blob->code_bytes != 0 && blob->align <= IMAGE_PAGE_BYTES &&
+    return blob->code_bytes != 0 &&
            (blob->align & (blob->align - 1)) == 0 &&
            range_fits(blob->code_at, blob->code_bytes, output->code.count) &&
            range_fits(blob->rodata_at, blob->rodata_bytes, output->rodata.count) &&

@@ -178,7 +178,7 @@ static CodeBlob *fixture_blob(Fixture *f, BlobKind kind, u32 index) {
     CodeBlob *blob = &f->blobs[f->blob_count];
     const u32 worker = f->blob_count++ % f->options.workers;
     const CodeOutput *out = &f->outputs[worker];
-    *blob = (CodeBlob){.kind = kind, .index = index, .worker = worker, .align = 16,
+    *blob = (CodeBlob){.kind = kind, .index = index, .worker = (u8)worker, .align = 16,
                        .code_at = out->code.count, .rodata_at = (u32)out->rodata.count,
                        .first_fixup = (u32)out->fixups.count, .first_site = (u32)out->sites.count,
                        .first_unwind = (u32)out->unwind.count};
@@ -192,19 +192,19 @@ static void fixture_code(Fixture *f, CodeBlob *blob, const void *bytes, u32 coun
 
 static void fixture_fixup(Fixture *f, CodeBlob *blob, u32 offset, FixupTarget target, u32 index) {
     (void)vec_push(&f->outputs[blob->worker].fixups,
-                   (Fixup){.offset = offset, .target = (u8)target, .index = index, .addend = -4});
+                   fixup_of(offset, target, index, -4));
     blob->fixup_count++;
 }
 
 static void fixture_site(Fixture *f, CodeBlob *blob, u32 offset, u32 wasm, u32 kind) {
     (void)vec_push(&f->outputs[blob->worker].sites,
-                   (Site){.offset = offset, .wasm_offset = wasm, .kind = (u8)kind});
+                   site_of(offset, wasm, kind));
     blob->site_count++;
 }
 
 static void fixture_unwind(Fixture *f, CodeBlob *blob, u32 offset, UnwindOp op, u8 reg, u32 value) {
     (void)vec_push(&f->outputs[blob->worker].unwind,
-                   (UnwindRow){.offset = offset, .op = (u8)op, .reg = reg, .value = value});
+                   (UnwindRow){.offset = offset, .op = (u8)op, .reg = reg, .value = (u16)value});
     blob->unwind_count++;
 }
 

@@ -80,14 +80,13 @@ static void guest_blob(CodeOutput *out, CodeBlob *blob, BlobKind kind, u32 index
                        .flags = code->is_leaf ? BLOB_HAS_NO_FRAME : 0};
     write_bytes(&out->code, code->at, blob->code_bytes);
     if (code->site != NULL) {
-        (void)vec_push(&out->sites, (Site){.offset = (u32)(code->site - code->at),
-                                           .wasm_offset = 1000 + index, .kind = (u8)code->kind});
+        (void)vec_push(&out->sites, site_of((u32)(code->site - code->at), 1000 + index,
+                                             (u32)code->kind));
         blob->site_count = 1;
     }
     if (code->fix != NULL) {
-        (void)vec_push(&out->fixups, (Fixup){.offset = (u32)(code->fix - code->at) + 1,
-                                             .target = FIXUP_FUNC, .index = code->target,
-                                             .addend = -4});
+        (void)vec_push(&out->fixups, fixup_of((u32)(code->fix - code->at) + 1, FIXUP_FUNC,
+                                               code->target, -4));
         blob->fixup_count = 1;
     }
 }

@@ -45,12 +45,15 @@ static bool is_wide(u8 type) { return type != VAL_I32 && type != VAL_F32; }
 
 u8 masm_scratch(bool is_float) { return is_float ? FLOAT_SCRATCH + FIRST_FLOAT_REG : SCRATCH; }
 
+// One encoder call a type: with a constant instruction the encoder folds to a few stores.
 void masm_move(Baseline *b, u8 type, u8 to, u8 from) {
     code_room(&b->code, X64_MAX_INST_BYTES);
     if (val_is_float((ValType)type)) {
         x64_rr(&b->code, X64_MOVAPS, xmm(to), xmm(from));
+    } else if (type == VAL_I32) {
+        x64_rr(&b->code, X64_MOV32, to, from);
     } else {
-        x64_rr(&b->code, type == VAL_I32 ? X64_MOV32 : X64_MOV64, to, from);
+        x64_rr(&b->code, X64_MOV64, to, from);
     }
 }
 
@@ -60,21 +63,24 @@ void masm_swap(Baseline *b, u8 x, u8 y) {
 }
 
 void masm_load(Baseline *b, u8 type, u8 to, i32 frame_offset) {
+    const X64Mem mem = frame(b, frame_offset);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    if (val_is_float((ValType)type)) {
-        x64_rm(&b->code, is_wide(type) ? X64_MOVSD : X64_MOVSS, xmm(to), frame(b, frame_offset));
-    } else {
-        x64_rm(&b->code, is_wide(type) ? X64_MOV64 : X64_MOV32, to, frame(b, frame_offset));
+    switch (type) {
+    case VAL_I32: x64_rm(&b->code, X64_MOV32, to, mem); break;
+    case VAL_F32: x64_rm(&b->code, X64_MOVSS, xmm(to), mem); break;
+    case VAL_F64: x64_rm(&b->code, X64_MOVSD, xmm(to), mem); break;
+    default: x64_rm(&b->code, X64_MOV64, to, mem);
     }
 }
 
 void masm_store(Baseline *b, u8 type, i32 frame_offset, u8 from) {
+    const X64Mem mem = frame(b, frame_offset);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    if (val_is_float((ValType)type)) {
-        x64_rm(&b->code, is_wide(type) ? X64_STORESD : X64_STORESS, xmm(from),
-               frame(b, frame_offset));
-    } else {
-        x64_rm(&b->code, is_wide(type) ? X64_STORE64 : X64_STORE32, from, frame(b, frame_offset));
+    switch (type) {
+    case VAL_I32: x64_rm(&b->code, X64_STORE32, from, mem); break;
+    case VAL_F32: x64_rm(&b->code, X64_STORESS, xmm(from), mem); break;
+    case VAL_F64: x64_rm(&b->code, X64_STORESD, xmm(from), mem); break;
+    default: x64_rm(&b->code, X64_STORE64, from, mem);
     }
 }
 
@@ -115,7 +121,7 @@ void masm_jump(Baseline *b, Label label) {
 
 static void unwind_row(Baseline *b, UnwindOp op, u8 reg, u32 value) {
     const UnwindRow row = {
-        .offset = code_offset(&b->code), .op = (u8)op, .reg = reg, .value = value};
+        .offset = code_offset(&b->code), .op = (u8)op, .reg = reg, .value = (u16)value};
     if (!vec_push(&b->out->unwind, row)) {
         out_of_memory(b);
     }

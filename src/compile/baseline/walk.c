@@ -437,7 +437,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
 static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
     u32 bytes;
     masm_misses(b);
-    if (!code_finish(&b->code, &bytes)) {
+    if (!code_finish(&b->code, &bytes) || bytes > BLOB_MAX_BYTES) {
         return fail(err, LIMIT, b->op_offset, "function too large for the target's branches");
     }
     u8 *entries = b->out->rodata.at + b->rodata_start;
@@ -469,8 +469,7 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
 
 static void record_trap(void *env, u32 code_offset, u32 wasm_offset, u8 kind) {
     Baseline *b = env;
-    const Site site = {.offset = code_offset, .wasm_offset = wasm_offset, .kind = kind};
-    if (!vec_push(&b->out->sites, site)) {
+    if (!vec_push(&b->out->sites, site_of(code_offset, wasm_offset, kind))) {
         out_of_memory(b);
     }
 }
