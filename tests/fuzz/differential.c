@@ -106,7 +106,7 @@ static void host_results(const ImagoFuncType *type, ImagoValue *values) {
 static ImagoStatus on_host_call(void *env, ImagoCaller *caller, ImagoValue *values) {
     const ReferenceImport *import = env;
     (void)caller;
-    host_results(&import->type, values);
+    host_results(&import->type.func, values);
     return IMAGO_OK;
 }
 
@@ -127,15 +127,30 @@ static const char *trap_text(TrapKind kind) {
     return kind == TRAP_COUNT ? "another trap" : trap_name(kind);
 }
 
+static bool define_import(Pair *pair, ImagoLinker *linker, uint32_t i, ImagoError *error) {
+    const ImagoImport import = imago_image_import(pair->image, i);
+    ReferenceImport *made = &pair->imports[i];
+    ImagoExtern item = {.kind = import.type.kind};
+    made->type = import.type;
+    if (item.kind == IMAGO_EXTERN_FUNC) {
+        item.of.func = imago_func_new(pair->store, &import.type.func, on_host_call, made, error);
+    } else if (item.kind == IMAGO_EXTERN_GLOBAL) {
+        made->value = any_argument(&pair->rng, (uint8_t)import.type.value);
+        item.of.global = imago_global_new(pair->store, import.type.value, import.type.is_mutable,
+                                          made->value, error);
+    } else {
+        return false;
+    }
+    return item.of.func != NULL &&
+           imago_linker_define(linker, import.module, import.module_bytes, import.name,
+                               import.name_bytes, item, error);
+}
+
 static bool define_imports(Pair *pair, ImagoLinker *linker, ImagoError *error) {
     const uint32_t count = imago_image_import_count(pair->image);
     pair->imports = calloc(count + 1u, sizeof *pair->imports);
     for (uint32_t i = 0; i < count; i++) {
-        const ImagoImport import = imago_image_import(pair->image, i);
-        pair->imports[i].type = import.type.func;
-        if (import.type.kind != IMAGO_EXTERN_FUNC ||
-            !imago_linker_define_func(linker, import.module, import.name, &import.type.func,
-                                      on_host_call, &pair->imports[i], error)) {
+        if (!define_import(pair, linker, i, error)) {
             return false;
         }
     }

@@ -12,7 +12,7 @@
 // reinterpreted values do. Results and exported globals must be compared by NaN class.
 //
 // Exports: functions "f0", "f1", ...; globals "fuel" (i32), "acc" (i64) and some others; "memory";
-// "table". Imports: functions of module "host" of any name; a host computes host_results.
+// "table". Imports: functions and globals (of number types) of module "host".
 #ifndef FUZZ_LIB_GEN_H
 #define FUZZ_LIB_GEN_H
 

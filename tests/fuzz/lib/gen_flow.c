@@ -419,6 +419,9 @@ static void step_memory(Gen *g) {
         g->sp -= 3;
         emit_u32(g, 0xFC0A, 0);
         bytes_u32(&g->code, 0);
+    } else if (percent(g, 3)) { // data.drop, elem.drop
+        emit_u32(g, 0xFC09, below(g, 2));
+        emit_u32(g, 0xFC0D, percent(g, 5) ? 2 : below(g, 2));
     } else { // memory.init of the passive segment
         push_masked(g, 0x3FFF);
         push_masked(g, 0x7F);
@@ -463,7 +466,7 @@ static const StepRow STEPS[] = {
     {100, step_value}, {220, step_number}, {160, step_local}, {50, step_load}, {60, step_store},
     {110, step_block}, {60, step_br_if},   {10, step_br},     {12, step_br_table}, {4, step_return},
     {12, step_trap},   {50, step_call},    {45, step_select}, {12, step_table}, {14, step_memory},
-    {14, step_pump}, {50, step_drain}, {30, step_sink}};
+    {14, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate}};
 
 static void steps(Gen *g, u32 count) {
     u32 total = 0;
@@ -484,16 +487,16 @@ static void steps(Gen *g, u32 count) {
 }
 
 static void function_prologue(Gen *g) {
-    emit_u32(g, 0x23, GLOBAL_FUEL);
+    emit_u32(g, 0x23, g->fuel_global);
     emit(g, 0x45);
     emit(g, OP_IF);
     bytes_u8(&g->code, 0x40);
     emit_leave(g);
     emit(g, OP_END);
-    emit_u32(g, 0x23, GLOBAL_FUEL);
+    emit_u32(g, 0x23, g->fuel_global);
     emit_i32(g, 1);
     emit(g, 0x6B);
-    emit_u32(g, 0x24, GLOBAL_FUEL);
+    emit_u32(g, 0x24, g->fuel_global);
     emit_i32(g, 3 + (i32)below(g, 25));
     emit_u32(g, 0x21, g->fuel_local);
 }
@@ -508,6 +511,27 @@ static void fold_locals(Gen *g) {
     }
 }
 
+// Thousands of blocks in one another, with branches out of some.
+static void deep_nest(Gen *g) {
+    const u32 depth = 1 + below(g, 6000);
+    for (u32 i = 0; i < depth; i++) {
+        emit(g, OP_BLOCK);
+        bytes_u8(&g->code, 0x40);
+        const u32 local = percent(g, 25) ? pick_local(g, T_I32) : ID_NONE;
+        if (local != ID_NONE) {
+            emit_u32(g, 0x20, local);
+            emit_u32(g, 0x0D, below(g, i + 1));
+        }
+    }
+    for (u32 i = 0; i < depth; i++) {
+        if (percent(g, 5)) {
+            step_rotate(g);
+        }
+        emit(g, OP_END);
+    }
+    g->budget = 200;
+}
+
 void function_body(Gen *g) {
     g->sp = g->base = g->frame_base = 0;
     g->is_dead = false;
@@ -515,9 +539,12 @@ void function_body(Gen *g) {
     g->depth = 0;
     push_label(g, g->type->results, g->type->result_count);
     function_prologue(g);
-    for (u32 i = 0; i < g->local_count / 2; i++) {
+    for (u32 i = 0; i < g->local_count / 2 && i < 40; i++) {
         step_value(g);
         sink(g);
+    }
+    if (percent(g, 1) && percent(g, 30)) {
+        deep_nest(g);
     }
     while (g->budget > 0) {
         steps(g, 8);

@@ -12,12 +12,10 @@ enum {
     MAX_TYPES = 400,
     MAX_FUNCS = 24,
     MAX_GLOBALS = 16,
-    MAX_LOCALS = 80,
+    MAX_LOCALS = 4000,
     MAX_STACK = 600,
     MAX_LABELS = 40,
     TABLE_SPARE = 8,       // entries of the tables behind those of the functions
-    GLOBAL_FUEL = 0,
-    GLOBAL_ACC = 1,
     TABLE_FROZEN = 0,      // never written, not exported
     TABLE_OPEN = 1,        // written and exported
     TABLE_EXTERN = 2,
@@ -50,7 +48,8 @@ typedef struct Gen {
     u32 table_position[MAX_FUNCS]; // inverse
     u8 global_type[MAX_GLOBALS];
     bool global_mutable[MAX_GLOBALS];
-    u32 global_count;
+    u32 global_count, import_global_count; // the imported ones come first
+    u32 fuel_global, acc_global;
     u32 pages, max_pages;
     // Function.
     Bytes code;
@@ -103,6 +102,8 @@ void step_number(Gen *g);
 void step_load(Gen *g);
 void step_store(Gen *g);
 void step_local(Gen *g);
+void step_update(Gen *g);
+void step_rotate(Gen *g);
 void step_select(Gen *g);
 
 // ---- gen_flow.c: control, calls, tables, memory

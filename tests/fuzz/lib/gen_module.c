@@ -44,17 +44,24 @@ static void choose_functions(Gen *g) {
 }
 
 static void choose_globals(Gen *g) {
-    g->global_count = 2 + below(g, MAX_GLOBALS - 2);
+    g->import_global_count = percent(g, 50) ? 0 : 1 + below(g, 5);
+    g->fuel_global = g->import_global_count;
+    g->acc_global = g->fuel_global + 1;
+    g->global_count = g->acc_global + 1 + below(g, MAX_GLOBALS - g->acc_global - 1);
     for (u32 i = 0; i < g->global_count; i++) {
-        g->global_type[i] = i < 2 ? (i == GLOBAL_FUEL ? T_I32 : T_I64) : any_type(g);
-        g->global_mutable[i] = i < 2 || percent(g, 70);
+        g->global_type[i] = i < g->import_global_count ? any_number_type(g) : any_type(g);
+        g->global_mutable[i] = percent(g, 70);
     }
+    g->global_type[g->fuel_global] = T_I32;
+    g->global_type[g->acc_global] = T_I64;
+    g->global_mutable[g->fuel_global] = g->global_mutable[g->acc_global] = true;
 }
 
 static void choose_locals(Gen *g) {
     g->local_count = g->type->param_count;
     memcpy(g->local_type, g->type->params, g->local_count);
-    const u32 count = percent(g, 60) ? 2 + below(g, 12) : 5 + below(g, 40);
+    u32 count = percent(g, 60) ? 2 + below(g, 12) : 5 + below(g, 40);
+    count = percent(g, 1) ? 100 + below(g, MAX_LOCALS - 200) : count; // a frame of pages
     const u32 special = below(g, count);
     for (u32 i = 0; i <= count; i++) {
         if (i == special) {
@@ -79,7 +86,7 @@ static void write_code(Gen *g, Bytes *section) {
         static const u8 TYPES[] = {T_I32, T_I64, T_F32, T_F64};
         g->favourite = TYPES[below(g, 4)];
         choose_locals(g);
-        g->budget = 20 + (i32)below(g, percent(g, 75) ? 250 : 1200);
+        g->budget = 20 + (i32)below(g, percent(g, 75) ? 250 : percent(g, 98) ? 1200 : 20000);
         g->code.count = 0;
         const u32 declared = g->local_count - type.param_count;
         bytes_u32(&g->code, declared);
@@ -111,14 +118,22 @@ static void write_types(const Gen *g, Bytes *section) {
 }
 
 static void write_imports(const Gen *g, Bytes *section) {
-    bytes_u32(section, g->import_count);
+    char name[16];
+    bytes_u32(section, g->import_count + g->import_global_count);
     for (u32 i = 0; i < g->import_count; i++) {
-        char name[16];
         (void)snprintf(name, sizeof name, "h%u", i);
         write_name(section, "host");
         write_name(section, name);
         bytes_u8(section, 0);
         bytes_u32(section, g->func_type[i]);
+    }
+    for (u32 i = 0; i < g->import_global_count; i++) {
+        (void)snprintf(name, sizeof name, "g%u", i);
+        write_name(section, "host");
+        write_name(section, name);
+        bytes_u8(section, 3);
+        bytes_u8(section, g->global_type[i]);
+        bytes_u8(section, g->global_mutable[i]);
     }
 }
 
@@ -146,8 +161,8 @@ static void write_memory(const Gen *g, Bytes *section) {
 }
 
 static void write_globals(Gen *g, Bytes *section) {
-    bytes_u32(section, g->global_count);
-    for (u32 i = 0; i < g->global_count; i++) {
+    bytes_u32(section, g->global_count - g->import_global_count);
+    for (u32 i = g->import_global_count; i < g->global_count; i++) {
         bytes_u8(section, g->global_type[i]);
         bytes_u8(section, g->global_mutable[i]);
         g->code.count = 0;
@@ -167,12 +182,12 @@ static void write_exports(Gen *g, Bytes *section) {
     Bytes rows = {0};
     char name[16];
     u32 count = 4;
-    write_export(&rows, "fuel", 3, GLOBAL_FUEL);
-    write_export(&rows, "acc", 3, GLOBAL_ACC);
+    write_export(&rows, "fuel", 3, g->fuel_global);
+    write_export(&rows, "acc", 3, g->acc_global);
     write_export(&rows, "memory", 2, 0);
     write_export(&rows, "table", 1, TABLE_OPEN);
-    for (u32 i = 2; i < g->global_count; i++) {
-        if (percent(g, 50)) {
+    for (u32 i = 0; i < g->global_count; i++) {
+        if (i < g->import_global_count || percent(g, 50)) {
             (void)snprintf(name, sizeof name, "g%u", i);
             write_export(&rows, name, 3, i);
             count++;

@@ -141,8 +141,16 @@ static void clamp(Gen *g, u32 op) {
 static void apply(Gen *g, const OpRange *range, u32 op) {
     const u8 types[2] = {range->operand, range->operand};
     const bool has_const = range->operand_count == 2 && percent(g, 25);
-    need(g, types, range->operand_count - has_const);
-    if (has_const) {
+    const u32 twice = range->operand_count == 2 && percent(g, 5) ? pick_local(g, types[0]) : ID_NONE;
+    if (twice != ID_NONE) {
+        emit_u32(g, 0x20, twice);
+        emit_u32(g, 0x20, twice);
+        push_type(g, types[0]);
+        push_type(g, types[0]);
+    } else {
+        need(g, types, range->operand_count - has_const);
+    }
+    if (has_const && twice == ID_NONE) {
         emit_const(g, range->operand);
         push_type(g, range->operand);
     }
@@ -498,6 +506,55 @@ void step_local(Gen *g) {
     g->sp -= is_tee ? 0 : 1;
 }
 
+// x = x op value: what compilers like to do in the local's register.
+void step_update(Gen *g) {
+    const u8 type = any_number_type(g);
+    const u32 local = pick_local(g, type);
+    const OpRange *range = &OPS[below(g, COUNT_OF(OPS))];
+    while (range->operand != type || range->result != type) {
+        range = &OPS[below(g, COUNT_OF(OPS))];
+    }
+    if (local == ID_NONE) {
+        return;
+    }
+    const u32 base = g->base;
+    g->base = g->sp;
+    if (percent(g, 75)) {
+        emit_u32(g, 0x20, local);
+    } else {
+        push_value(g, type);
+        g->sp--;
+    }
+    push_type(g, type);
+    if (range->operand_count == 2 && percent(g, 30)) {
+        emit_u32(g, 0x20, local);
+        push_type(g, type);
+    }
+    apply_any(g, range);
+    const bool is_tee = percent(g, 10);
+    emit_u32(g, is_tee ? 0x22 : 0x21, local);
+    g->sp -= is_tee ? 0 : 1;
+    g->base = base;
+}
+
+// Several locals exchange their values.
+void step_rotate(Gen *g) {
+    u32 locals[8];
+    u32 count = 0;
+    const u8 type = any_number_type(g);
+    for (u32 wanted = 2 + below(g, 6); count < wanted; count++) {
+        locals[count] = pick_local(g, type);
+        if (locals[count] == ID_NONE) {
+            break;
+        }
+        emit_u32(g, 0x20, locals[count]);
+    }
+    const u32 shift = count == 0 ? 0 : below(g, count);
+    for (u32 i = 0; i < count; i++) {
+        emit_u32(g, 0x21, locals[(i + shift) % count]);
+    }
+}
+
 void step_select(Gen *g) {
     const u8 type = g->sp > g->base ? g->stack[g->sp - 1] : any_number_type(g);
     if (type != T_FUNC && type != T_EXTERN) {
@@ -522,7 +579,7 @@ void accumulate(Gen *g, u8 type) {
     if (type != T_I64 && type != T_F64) {
         emit(g, percent(g, 50) ? 0xAC : 0xAD);
     }
-    emit_u32(g, 0x23, GLOBAL_ACC);
+    emit_u32(g, 0x23, g->acc_global);
     emit(g, 0x85); // xor
     emit(g, 0x42);
     bytes_signed(&g->code, 0x9E3779B1);
@@ -530,14 +587,14 @@ void accumulate(Gen *g, u8 type) {
     emit(g, 0x42);
     bytes_signed(&g->code, 29);
     emit(g, 0x89); // rotl
-    emit_u32(g, 0x24, GLOBAL_ACC);
+    emit_u32(g, 0x24, g->acc_global);
 }
 
 static bool sink_to_global(Gen *g, u8 type) {
     const u32 first = below(g, g->global_count);
     for (u32 i = 0; i < g->global_count; i++) {
         const u32 global = (first + i) % g->global_count;
-        if (g->global_type[global] == type && g->global_mutable[global] && global > GLOBAL_ACC) {
+        if (g->global_type[global] == type && g->global_mutable[global] && global != g->acc_global && global != g->fuel_global) {
             emit_u32(g, 0x24, global);
             return true;
         }

@@ -73,6 +73,9 @@ typedef void *HostCallback(void *env, void *caller, ImagoValue *values, size_t c
     F(void, wasmtime_error_message, (void *, ByteVec *))                                           \
     F(void, wasmtime_error_delete, (void *))                                                       \
     F(void, wasm_byte_vec_delete, (ByteVec *))                                                     \
+    F(void *, wasm_globaltype_new, (void *, uint8_t))                                              \
+    F(void, wasm_globaltype_delete, (void *))                                                      \
+    F(void *, wasmtime_global_new, (void *, const void *, const Val *, Item *))                    \
     F(void, wasmtime_global_get, (void *, const Item *, Val *))                                    \
     F(void *, wasmtime_global_set, (void *, const Item *, const Val *))                            \
     F(uint8_t *, wasmtime_memory_data, (void *, const Item *))                                     \
@@ -163,10 +166,11 @@ static void *on_host_call(void *env, void *caller, ImagoValue *values, size_t co
     return NULL;
 }
 
+static const uint8_t KINDS[] = {[IMAGO_I32] = 0,   [IMAGO_I64] = 1,  [IMAGO_F32] = 2,
+                                [IMAGO_F64] = 3,   [IMAGO_V128] = 4, [IMAGO_FUNCREF] = 129,
+                                [IMAGO_EXTERNREF] = 128};
+
 static TypeVec type_vec(Reference *reference, const uint8_t *types, uint32_t count) {
-    static const uint8_t KINDS[] = {[IMAGO_I32] = 0, [IMAGO_I64] = 1, [IMAGO_F32] = 2,
-                                    [IMAGO_F64] = 3, [IMAGO_V128] = 4, [IMAGO_FUNCREF] = 129,
-                                    [IMAGO_EXTERNREF] = 128};
     void *made[REFERENCE_MAX_VALUES];
     for (uint32_t i = 0; i < count; i++) {
         made[i] = reference->wasm_valtype_new(KINDS[types[i]]);
@@ -176,19 +180,38 @@ static TypeVec type_vec(Reference *reference, const uint8_t *types, uint32_t cou
     return vec;
 }
 
-static void make_hosts(ReferenceInstance *instance, const ReferenceImport *imports, uint32_t count,
-                       ReferenceHost *compute, Extern *externs) {
+static void make_func(ReferenceInstance *instance, Host *host, Extern *out) {
     Reference *reference = instance->engine;
+    TypeVec params = type_vec(reference, host->type.params, host->type.param_count);
+    TypeVec results = type_vec(reference, host->type.results, host->type.result_count);
+    void *type = reference->wasm_functype_new(&params, &results);
+    out->kind = EXTERN_FUNC;
+    reference->wasmtime_func_new_unchecked(instance->context, type, on_host_call, host, NULL,
+                                           &out->of.func);
+    reference->wasm_functype_delete(type);
+}
+
+static void make_global(ReferenceInstance *instance, const ReferenceImport *import, Extern *out) {
+    Reference *reference = instance->engine;
+    const uint8_t kind = KINDS[import->type.value];
+    void *type = reference->wasm_globaltype_new(reference->wasm_valtype_new(kind),
+                                                import->type.is_mutable);
+    Val value = {.kind = kind};
+    value.of.bits[0] = import->value.bits[0];
+    out->kind = EXTERN_GLOBAL;
+    (void)reference->wasmtime_global_new(instance->context, type, &value, &out->of.item);
+    reference->wasm_globaltype_delete(type);
+}
+
+static void make_imports(ReferenceInstance *instance, const ReferenceImport *imports,
+                         uint32_t count, ReferenceHost *compute, Extern *externs) {
     for (uint32_t i = 0; i < count; i++) {
-        const ImagoFuncType *type = &imports[i].type;
-        instance->hosts[i] = (Host){compute, *type};
-        TypeVec params = type_vec(reference, type->params, type->param_count);
-        TypeVec results = type_vec(reference, type->results, type->result_count);
-        void *made = reference->wasm_functype_new(&params, &results);
-        externs[i].kind = EXTERN_FUNC;
-        reference->wasmtime_func_new_unchecked(instance->context, made, on_host_call,
-                                               &instance->hosts[i], NULL, &externs[i].of.func);
-        reference->wasm_functype_delete(made);
+        if (imports[i].type.kind == IMAGO_EXTERN_GLOBAL) {
+            make_global(instance, &imports[i], &externs[i]);
+        } else {
+            instance->hosts[i] = (Host){compute, imports[i].type.func};
+            make_func(instance, &instance->hosts[i], &externs[i]);
+        }
     }
 }
 
@@ -212,7 +235,7 @@ ReferenceStatus reference_instantiate(Reference *reference, const uint8_t *bytes
     instance->hosts = calloc(import_count + 1u, sizeof *instance->hosts);
     instance->store = reference->wasmtime_store_new(reference->engine, NULL, NULL);
     instance->context = reference->wasmtime_store_context(instance->store);
-    make_hosts(instance, imports, import_count, host, externs);
+    make_imports(instance, imports, import_count, host, externs);
     void *object = NULL;
     error = reference->wasmtime_instance_new(instance->context, module, externs, import_count,
                                              &instance->instance, &object);

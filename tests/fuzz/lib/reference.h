@@ -16,14 +16,16 @@ typedef enum ReferenceStatus { REFERENCE_OK, REFERENCE_TRAP, REFERENCE_FAIL } Re
 // Computes the results of a host function: `values` holds the arguments.
 typedef void ReferenceHost(const ImagoFuncType *type, ImagoValue *values);
 
+// A function, or a global of a number type.
 typedef struct ReferenceImport {
-    ImagoFuncType type; // borrowed while the instance lives
+    ImagoExternType type; // borrowed while the instance lives
+    ImagoValue value;     // of a global
 } ReferenceImport;
 
 // NULL: no library at the path, or one that lacks a function (*why is set).
 Reference *reference_open(const char *path, bool optimizes, const char **why);
 
-// Compiles and instantiates with host functions for all imports. FAIL: *why is the engine's message
+// Compiles and instantiates with these for the imports, in their order. FAIL: *why is the engine's message
 // (static, until the next call). TRAP: *trap, and *out is NULL.
 ReferenceStatus reference_instantiate(Reference *reference, const uint8_t *bytes, size_t count,
                                       const ReferenceImport *imports, uint32_t import_count,
