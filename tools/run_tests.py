@@ -109,6 +109,14 @@ def scripts(folder, build, seconds):
         yield Test(f"{build}/{folder}_{name}", folder, [sys.executable, path], build, seconds)
 
 
+def has_scripts(folder, build):
+    """A campaign of fuzzing is run by hand, run.py there is a short one; scripts of tests/spec link
+    the libraries, which sanitizers do not allow."""
+    if folder == "fuzz":
+        return os.path.exists(os.path.join(ROOT, "tests/fuzz/run.py"))
+    return folder != "spec" or build != "asan"
+
+
 def all_tests():
     found = []
     for folder, (builds, seconds) in FOLDERS.items():
@@ -119,9 +127,7 @@ def all_tests():
             # The scripts over the official suite link helpers of their own, without sanitizers.
             if folder == "spec" and build != "debug":
                 continue
-            # A campaign is run by hand; run.py of that folder is a short one.
-            has_scripts = folder != "fuzz" or os.path.exists(os.path.join(ROOT, "tests/fuzz/run.py"))
-            if has_scripts and (folder != "spec" or build != "asan"):  # they link the libraries
+            if has_scripts(folder, build):
                 found += scripts(folder, build, seconds)
     return found
 
