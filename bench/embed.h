@@ -23,7 +23,8 @@ typedef struct Peer {
     // An instance of the module of calls (embed_bench.c), for what follows. Checked: through the
     // interface that verifies the types of values, where the engine has two.
     bool (*ready)(void *module, bool is_checked);
-    // Calls the export "same" count times; the export "loop" once, which calls the host count times.
+    // Calls the export "same" count times; the export "loop" once, which calls the host count
+    // times.
     bool (*call_same)(uint32_t count, bool is_checked);
     bool (*call_loop)(uint32_t count, bool is_checked);
     bool has_unchecked;

@@ -1,8 +1,8 @@
 """Part `embed` of bench/run.py: what embedders wait for, measured in their process.
 
-embed_bench (built by bench/build.sh) runs once a figure, engine and round, so that rounds interleave.
-A figure is the median of the samples of a round, the best round of all. Wasmtime is the C library that
-bench/fetch.sh pins (50), not the command that the other parts run.
+embed_bench (built by bench/build.sh) runs once a figure, engine and round, so that rounds
+interleave. A figure is the median of the samples of a round, the best round of all. Wasmtime is the
+C library that bench/fetch.sh pins (50), not the command that the other parts run.
 """
 import os
 import re

