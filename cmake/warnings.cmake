@@ -18,7 +18,8 @@ foreach(flag ${IMAGO_WARNINGS})
 endforeach()
 if(CMAKE_C_COMPILER_ID MATCHES Clang)
   # A statement expression or `##__VA_ARGS__` is the GNU dialect the project is written in.
-  list(APPEND IMAGO_C_FLAGS -Wno-gnu -Wno-unknown-warning-option -Wimplicit-fallthrough -Wcast-align)
+  list(APPEND IMAGO_C_FLAGS -Wno-gnu -Wno-unknown-warning-option -Wimplicit-fallthrough
+    -Wcast-align)
 endif()
 if(IMAGO_WERROR)
   list(APPEND IMAGO_C_FLAGS -Werror)
