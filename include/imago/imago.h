@@ -123,8 +123,8 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
 
 /* ---- Images -------------------------------------------------------------------------------- */
 
-/* Maps an image file. Constant time: open, fstat, pread, mmap, mprotect, close. The file must not be
- * changed in place while the image lives (replace it by rename).
+/* Maps an image file. Constant time: open, fstat, pread, mmap, mprotect, close. The file must not
+ * be changed in place while the image lives (replace it by rename).
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
 /* The same of an open file, which is borrowed during the call. */
@@ -218,8 +218,8 @@ IMAGO_API ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc
 typedef struct ImagoCaller ImagoCaller;
 
 /* A host function: reads its arguments from `values` and writes its results there. Returns
- * IMAGO_OK, or IMAGO_TRAP after imago_caller_trap, or IMAGO_EXIT after imago_caller_exit. Must not leave by
- * longjmp or exception. Runs on the stack of the host thread. */
+ * IMAGO_OK, or IMAGO_TRAP after imago_caller_trap, or IMAGO_EXIT after imago_caller_exit. Must not
+ * leave by longjmp or exception. Runs on the stack of the host thread. */
 typedef ImagoStatus (*ImagoCallback)(void *env, ImagoCaller *caller, ImagoValue *values);
 
 /* type and env are borrowed until the store ends. NULL: ERROR_NO_MEMORY, ERROR_LIMIT. */
