@@ -15,8 +15,8 @@ typedef struct DisasmLine {
     bool is_call;
 } DisasmLine;
 
-// Replaces this process by imago-objdump, the same program with a disassembler, if this one has none
-// and that one is found beside it or where it is installed. Returns if not.
+// Replaces this process by imago-objdump, the same program with a disassembler, if this one has
+// none and that one is found beside it or where it is installed. Returns if not.
 //   args   command line behind `imago objdump`, NULL-terminated
 void disasm_hand_over(char **args);
 
