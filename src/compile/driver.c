@@ -299,7 +299,8 @@ static bool compile_and_link(const Module *module, Arena *arena, BodyUses *uses,
     drive.blob_count = defined_count(module);
     drive.blobs = PUSH(arena, CodeBlob, drive.blob_count + 2 * (usize)module->type_count + 1);
     const BodyUses assumed = *uses;
-    if (drive.outputs == NULL || drive.blobs == NULL || !plan_module(&plan, arena, module, assumed)) {
+    if (drive.outputs == NULL || drive.blobs == NULL ||
+        !plan_module(&plan, arena, module, assumed)) {
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
     const u64 start = now_ns();

@@ -149,7 +149,8 @@ static void store_value(Stub *stub, u8 type, u8 reg, u8 base, i32 offset) {
 }
 
 // Memory to memory by a scratch register; `copy_bytes` of the type.
-static void copy_value(Stub *stub, u8 type, u8 from, i32 from_offset, u8 to, i32 to_offset, u8 scratch) {
+static void copy_value(Stub *stub, u8 type, u8 from, i32 from_offset, u8 to, i32 to_offset,
+                       u8 scratch) {
     CodeBuffer *code = &stub->code;
     code_room(code, 4 * X64_MAX_INST_BYTES);
     const bool is_narrow = type == VAL_I32 || type == VAL_F32;
@@ -291,8 +292,8 @@ bool stub_exit(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
     begin(&stub, out);
     x64_rm(&stub.code, X64_LEA64, RSP, x64_mem(RSP, -(i32)frame_bytes));
     if (type->param_count == 0) {
-        // The host function writes its results there: if the guest stack ends here, the fault must be
-        // the guest's.
+        // The host function writes its results there: if the guest stack ends here, the fault must
+        // be the guest's.
         x64_mov_mi(&stub.code, 8, x64_mem(RSP, 0), 0);
     }
     if (result_bytes != 0) {

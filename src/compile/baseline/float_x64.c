@@ -26,8 +26,8 @@ void emit_float_binary(Baseline *b, const OpRow *row) {
     push_result(b, row->result, dest, &lhs, &rhs);
 }
 
-// row->inst: the condition after `ucomis x, y`, where x is the right operand if row->variant is set:
-// "above" and "above or equal" are false for NaN, "below" is not.
+// row->inst: the condition after `ucomis x, y`, where x is the right operand if row->variant is
+// set: "above" and "above or equal" are false for NaN, "below" is not.
 void emit_float_compare(Baseline *b, const OpRow *row) {
     Value rhs = pop(b), lhs = pop(b);
     Value *first = row->variant != 0 ? &rhs : &lhs;
@@ -135,8 +135,8 @@ void emit_convert(Baseline *b, const OpRow *row) {
     push_result(b, row->result, dest, &value, NULL);
 }
 
-// u64 to float: a number that looks negative is halved, keeping its lowest bit so that it rounds the
-// same way, converted and doubled.
+// u64 to float: a number that looks negative is halved, keeping its lowest bit so that it rounds
+// the same way, converted and doubled.
 void emit_convert_u64(Baseline *b, const OpRow *row) {
     const bool is_double = row->result == VAL_F64;
     Value value = pop(b);

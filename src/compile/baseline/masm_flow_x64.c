@@ -117,7 +117,8 @@ void masm_copy_result(Baseline *b, u8 type, i32 frame_offset, i32 sp_offset) {
     const bool is_wide = x64_is_wide(type);
     code_room(&b->code, 2 * X64_MAX_INST_BYTES);
     x64_rm(&b->code, is_wide ? X64_MOV64 : X64_MOV32, R11, x64_mem(RSP, sp_offset));
-    x64_rm(&b->code, is_wide ? X64_STORE64 : X64_STORE32, R11, x64_mem(b->frame_base, frame_offset));
+    x64_rm(&b->code, is_wide ? X64_STORE64 : X64_STORE32, R11,
+           x64_mem(b->frame_base, frame_offset));
 }
 
 void masm_store_result(Baseline *b, i32 result_offset, const Value *value) {

@@ -193,7 +193,8 @@ void emit_table_size(Baseline *b, const OpRow *row) {
     }
     const u8 dest = reg_alloc(b, false);
     code_room(&b->code, 2 * X64_MAX_INST_BYTES);
-    x64_rm(&b->code, X64_MOV64, dest, x64_mem(CONTEXT, (i32)vmctx_table_at(&b->plan->shape, table)));
+    x64_rm(&b->code, X64_MOV64, dest,
+           x64_mem(CONTEXT, (i32)vmctx_table_at(&b->plan->shape, table)));
     x64_rm(&b->code, X64_MOV64, dest, x64_mem(dest, VM_TABLE_COUNT));
     push_reg(b, row->result, dest);
 }

@@ -22,8 +22,9 @@ const u8 *label_types(const Baseline *b, const Control *control, u32 *count);
 const u8 *block_params(const Baseline *b, const Control *control, u32 *count);
 const u8 *block_results(const Baseline *b, const Control *control, u32 *count);
 
-// The label's state becomes what holds now, with the branch's operands on top of the stack, if it has
-// none yet. The operands stay on the stack. True if that is so: then locals need no code on this edge.
+// The label's state becomes what holds now, with the branch's operands on top of the stack, if it
+// has none yet. The operands stay on the stack. True if that is so: then locals need no code on
+// this edge.
 bool label_fix(Baseline *b, Control *control);
 // True if the operands of an edge are where the label's state has them.
 bool edge_operands_are_free(Baseline *b, const Control *control);

@@ -34,7 +34,7 @@ void finish_compare(Baseline *b, u8 condition);
 void masm_push_condition(Baseline *b, u8 condition);
 
 // Emitters of other files, for the table of rows.
-OpEmit emit_select, emit_table_get, emit_table_set, emit_table_size, emit_memory_size, emit_ref_func,
-    emit_ref_is_null, emit_global_get, emit_global_set;
+OpEmit emit_select, emit_table_get, emit_table_set, emit_table_size, emit_memory_size,
+    emit_ref_func, emit_ref_is_null, emit_global_get, emit_global_set;
 
 #endif

@@ -10,7 +10,8 @@ u8 operand_reg(Baseline *b, Value *value);
 X64Mem operand_mem(Baseline *b, const Value *value);
 
 // Where the result of `lhs op rhs` goes: may be lhs's own register, never that of rhs (unless both
-// operands are the same local). Operands of a commutative operation may be exchanged. rhs NULL: none.
+// operands are the same local). Operands of a commutative operation may be exchanged. rhs NULL:
+// none.
 u8 choose_destination(Baseline *b, Value *lhs, Value *rhs, bool is_commutative);
 // Releases the operands but for the destination, pushes the result.
 void push_result(Baseline *b, u8 type, u8 dest, const Value *lhs, const Value *rhs);

@@ -61,7 +61,13 @@ enum { MAX_MERGE_STATES = 4096 };
 #define STATE_NONE ID_NONE
 #define STATE_EMPTY (ID_NONE - 1) // no local in a register, result in its slot
 
-typedef enum ControlKind { CONTROL_FUNC, CONTROL_BLOCK, CONTROL_LOOP, CONTROL_IF, CONTROL_ELSE } ControlKind;
+typedef enum ControlKind {
+    CONTROL_FUNC,
+    CONTROL_BLOCK,
+    CONTROL_LOOP,
+    CONTROL_IF,
+    CONTROL_ELSE,
+} ControlKind;
 
 typedef struct Control {
     u8 kind;

@@ -1,4 +1,5 @@
-// In builds with assertions: what the compiler emitted is checked by somebody who does not trust it.
+// In builds with assertions: what the compiler emitted is checked by somebody who does not trust
+// it.
 #ifndef COMPILE_BASELINE_VERIFY_H
 #define COMPILE_BASELINE_VERIFY_H
 

@@ -120,7 +120,8 @@ u8 destination_hint(Baseline *b) {
         local_materialize_aliases(b, index);
         return pin;
     }
-    const bool is_free = b->locals.at[index].reg == NO_REG && ((b->regs.used | b->locked) & BIT(pin)) == 0;
+    const bool is_free = b->locals.at[index].reg == NO_REG &&
+                         ((b->regs.used | b->locked) & BIT(pin)) == 0;
     b->locked |= is_free ? BIT(pin) : 0;
     return is_free ? pin : NO_REG;
 }
