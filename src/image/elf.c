@@ -20,7 +20,8 @@ typedef struct ElfCheck {
 
 static bool check_header(ElfCheck *check) {
     Elf64_Ehdr *header = &check->header;
-    if (check->file->count < SELFMAG || memcmp(file_at(check->file, 0, SELFMAG), ELFMAG, SELFMAG) != 0) {
+    if (check->file->count < SELFMAG ||
+        memcmp(file_at(check->file, 0, SELFMAG), ELFMAG, SELFMAG) != 0) {
         return fail(check->err, IMAGE, 0, "not an Imago image: no ELF header");
     }
     if (check->file->count < sizeof *header) {
