@@ -1,7 +1,8 @@
-// .eh_frame and .eh_frame_hdr (Linux Standard Base, 10.6): a CIE, a FDE a blob, a terminator, and the
-// table that unwinders search. Exit stubs have a CIE of their own that makes them signal frames: their
-// callees run on another stack, and only behind a signal frame does gdb expect that. All references are relative to their own place, so that nothing
-// is relocated; the distance to the text is fixed since these sections directly follow it.
+// .eh_frame and .eh_frame_hdr (Linux Standard Base, 10.6): a CIE, a FDE a blob, a terminator, and
+// the table that unwinders search. Exit stubs have a CIE of their own that makes them signal
+// frames: their callees run on another stack, and only behind a signal frame does gdb expect that.
+// All references are relative to their own place, so that nothing is relocated; the distance to the
+// text is fixed since these sections directly follow it.
 #include "base/check.h"
 #include "link/link_int.h"
 
@@ -135,8 +136,8 @@ void unwind_write(Linker *linker, u64 text_distance) {
             stub_cie = write_cie(frames, true);
         }
         frame_at[i] = (u32)frames->count;
-        write_fde(frames, is_exit ? stub_cie : common_cie, (i64)linker->text_at[i] - (i64)text_distance,
-                  blob, blob_unwind(linker, blob));
+        write_fde(frames, is_exit ? stub_cie : common_cie,
+                  (i64)linker->text_at[i] - (i64)text_distance, blob, blob_unwind(linker, blob));
     }
     write_u32(frames, 0);
     // The table follows .eh_frame at the next multiple of 4, where .eh_frame ends anyway.
