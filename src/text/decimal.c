@@ -1,6 +1,6 @@
 // Decimal to binary, exactly: digits * 10^e is the fraction N / M of two big numbers (M a power of
-// five, powers of two go to the exponent); a division yields 64 bits of mantissa, the remainder says
-// whether there is more.
+// five, powers of two go to the exponent); a division yields 64 bits of mantissa, the remainder
+// says whether there is more.
 //
 // 768 significant digits decide every rounding to f64: the longest decimal half-way point has 767.
 // Further digits only count as "more", which a last digit 1 expresses. Literals of up to 15 digits
@@ -106,7 +106,8 @@ static bool big_subtract_product(Big *n, const Big *m, u64 factor) {
     u64 carry = 0;
     for (u32 i = 0; i < m->count; i++) {
         const u128 product = (u128)m->limb[i] * factor + carry;
-        carry = (u64)(product >> 64) + __builtin_sub_overflow(n->limb[i], (u64)product, &n->limb[i]);
+        carry = (u64)(product >> 64) +
+                __builtin_sub_overflow(n->limb[i], (u64)product, &n->limb[i]);
     }
     return __builtin_sub_overflow(n->limb[m->count], carry, &n->limb[m->count]);
 }

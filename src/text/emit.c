@@ -103,8 +103,8 @@ static void write_name_section(Parser *p, Writer *out) {
 
 // A writer that ran out of memory has dropped bytes: whatever was written is not the module.
 static bool any_failed(const Parser *p) {
-    bool failed = p->scratch.failed ||  p->held.failed || p->list.failed || p->body.failed || p->pending.failed ||
-                  p->types.signature.failed || p->local_names.bytes.failed ||
+    bool failed = p->scratch.failed || p->held.failed || p->list.failed || p->body.failed ||
+                  p->pending.failed || p->types.signature.failed || p->local_names.bytes.failed ||
                   p->name_maps.bytes.failed;
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         failed = failed || p->sections[i].bytes.failed;

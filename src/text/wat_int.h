@@ -1,9 +1,9 @@
 // The parser of modules, shared by its files.
 //
 // Two passes over the text. The first one (declare.c) counts what the fields define, binds their
-// identifiers and collects the type definitions; it skips everything else. The second one (fields.c,
-// instr.c) translates, each section into a writer of its own; emit.c puts them together. So
-// forward references cost nothing, and types that stand for inline ones come behind all explicit
+// identifiers and collects the type definitions; it skips everything else. The second one
+// (fields.c, instr.c) translates, each section into a writer of its own; emit.c puts them together.
+// So forward references cost nothing, and types that stand for inline ones come behind all explicit
 // ones in order of appearance, as the specification wants (6.6.3).
 //
 // Nothing recurses: instructions nest on Parser.frames. Every function that returns bool has set
