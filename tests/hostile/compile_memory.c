@@ -12,14 +12,16 @@ static const char *const SOURCES[] = {
     "(module (import \"m\" \"f\" (func (param i32 f64) (result i32)))"
     "  (memory (export \"memory\") 1 2) (data (i32.const 8) \"hello\")"
     "  (table 4 funcref) (elem (i32.const 0) func 1 2)"
-    "  (global (mut i64) (i64.const 7)) (global funcref (ref.func 1)) (type $t (func (param i32) (result i32)))"
+    "  (global (mut i64) (i64.const 7)) (global funcref (ref.func 1))"
+    "  (type $t (func (param i32) (result i32)))"
     "  (func (export \"a\") (param i32) (result i32) (local i32 f64)"
     "    (block $x (loop $l (local.set 1 (i32.add (local.get 1) (local.get 0)))"
     "      (br_table $l $x (local.get 0))))"
     "    (call_indirect (type $t) (i32.load (local.get 1)) (i32.const 1)))"
     "  (func $b (param i32) (result i32) (call 0 (local.get 0) (f64.const 1.5))))",
     "(module (func (export \"f\") (result i32 i64 f32 f64 i32 i64 i32)"
-    "  (i32.const 1) (i64.const 2) (f32.const 3) (f64.const 4) (i32.const 5) (i64.const 6) (i32.const 7)))",
+    "  (i32.const 1) (i64.const 2) (f32.const 3) (f64.const 4) (i32.const 5) (i64.const 6)"
+    "  (i32.const 7)))",
 };
 
 // Compiles to an anonymous file with request number n failing. True if it worked.

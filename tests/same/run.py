@@ -28,7 +28,8 @@ def generated_module(functions):
             f"(func $f{i} (type $t) (local i32 f64) {body}"
             f"(block (block (block (br_table 0 1 2 1 (local.get 0))) (return (i32.const {i})))"
             f"(local.set 2 (f64.const {i}.25)))"
-            f"(if (i32.gt_u (local.get 0) (i32.const {i})) (then (return (call $f{(i * 31 + 7) % functions}"
+            f"(if (i32.gt_u (local.get 0) (i32.const {i}))"
+            f" (then (return (call $f{(i * 31 + 7) % functions}"
             f" (i32.div_s (local.get 1) (local.get 0))))))"
             f"(call_indirect (type $t) (i32.trunc_f64_s (local.get 2)) (local.get 0)))")
     lines.append('(export "f" (func $f0)))')

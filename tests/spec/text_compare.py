@@ -3,10 +3,10 @@
 
     text_compare.py [SUITE]
 
-SUITE is the folder with core/ and simd/ (default: $IMAGO_SPECTEST, else spectest nearby). For every module written as text: our bytes
-without custom sections equal those of wasm-tools. For every assert_malformed with quoted text: ours
-fails, with a message that begins as the script says. Every other module converts, except those of
-LATER, which use a later version of the language.
+SUITE is the folder with core/ and simd/ (default: $IMAGO_SPECTEST, else spectest nearby). For every
+module written as text: our bytes without custom sections equal those of wasm-tools. For every
+assert_malformed with quoted text: ours fails, with a message that begins as the script says. Every
+other module converts, except those of LATER, which use a later version of the language.
 
 Last line: "N passed, N failed, N skipped"; a test is one module.
 """

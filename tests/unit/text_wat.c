@@ -238,7 +238,8 @@ TEST(every_byte_changed) {
 }
 
 TEST(every_allocation_fails) {
-    static const char QUOTE[] = "(module $\"\\6d\" quote \"(func $\\\"\\\\61\\\" (param $x i32))\")";
+    static const char QUOTE[] =
+        "(module $\"\\6d\" quote \"(func $\\\"\\\\61\\\" (param $x i32))\")";
     const Str texts[] = {STR(WHOLE), STR(QUOTE)};
     for (usize t = 0; t < COUNT_OF(texts); t++) {
         bool ok = false;

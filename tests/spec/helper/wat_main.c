@@ -156,7 +156,8 @@ static int run_time(const char *file, Str text, const char *times) {
 
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fprintf(stderr, "usage: wat_main wat FILE OUT | wast FILE DIR | numbers FILE - | time FILE N\n");
+        fprintf(stderr,
+                "usage: wat_main wat FILE OUT | wast FILE DIR | numbers FILE - | time FILE N\n");
         return 2;
     }
     FileBytes file;
