@@ -18,8 +18,8 @@ out=$cache/real
 sources=$cache/src
 clang=${CLANG:-clang-19}
 
-wasm_flags="--target=wasm32-wasi -nostdlibinc -isystem /usr/include/wasm32-wasi -L/usr/lib/wasm32-wasi
-    -Wl,-z,stack-size=1048576
+wasm_flags="--target=wasm32-wasi -nostdlibinc -isystem /usr/include/wasm32-wasi
+    -L/usr/lib/wasm32-wasi -Wl,-z,stack-size=1048576
     -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -D_WASI_EMULATED_MMAN
     -D_WASI_EMULATED_GETPID -I$real_here/shim -include $real_here/shim/absent.h"
 wasm_libs="-lwasi-emulated-signal -lwasi-emulated-process-clocks -lwasi-emulated-mman
@@ -53,14 +53,16 @@ for path in glob.glob("/etc/apt/sources.list.d/*.sources"):
         suites = [s for s in field.get("Suites", "").split() if not s.endswith("-security")]
         if suites and "main" in field.get("Components", ""):
             stanza = re.sub(r"(?m)^Types:.*$", "Types: deb-src", stanza)
-            stanzas.append(re.sub(r"(?m)^Suites:.*$", "Suites: " + " ".join(suites), stanza).strip())
+            stanza = re.sub(r"(?m)^Suites:.*$", "Suites: " + " ".join(suites), stanza)
+            stanzas.append(stanza.strip())
 for path in ["/etc/apt/sources.list"] + glob.glob("/etc/apt/sources.list.d/*.list"):
     try:
         text = open(path).read()
     except OSError:
         continue
     for line in text.splitlines():
-        m = re.match(r"deb\s+((?:\[[^]]*\]\s+)?\S*(?:debian|ubuntu)\S*\s+(\S+)\s.*\bmain\b.*)$", line)
+        m = re.match(r"deb\s+((?:\[[^]]*\]\s+)?\S*(?:debian|ubuntu)\S*\s+(\S+)\s.*\bmain\b.*)$",
+                     line)
         if m and not m.group(2).endswith("-security"):
             lines.append("deb-src " + m.group(1))
 open(sys.argv[1] + "/src.sources", "w").write("\n\n".join(stanzas) + "\n")
@@ -101,11 +103,13 @@ real_begin() {
     shift 2
     mkdir -p "$out" "$sources"
     if [ -s "$out/$name.wasm" ] && [ -s "$out/$name.native" ] &&
-        [ "$out/$name.wasm" -nt "$0" ] && [ "$out/$name.wasm" -nt "$real_here/build_common.sh" ]; then
+        [ "$out/$name.wasm" -nt "$0" ] &&
+        [ "$out/$name.wasm" -nt "$real_here/build_common.sh" ]; then
         exit 0
     fi
     need "$clang" "$@"
-    command -v wasm-ld-19 >/dev/null || command -v wasm-ld >/dev/null || skip "wasm-ld (lld-19) is not installed"
+    command -v wasm-ld-19 >/dev/null || command -v wasm-ld >/dev/null ||
+        skip "wasm-ld (lld-19) is not installed"
     [ -e /usr/lib/wasm32-wasi/libc.a ] || skip "wasi-libc is not installed"
     real_fetch "$package"
     cd "$src"
@@ -115,7 +119,8 @@ real_begin() {
 # $native_only hold what one of them needs beyond it.
 real_cc() {
     # shellcheck disable=SC2086
-    "$clang" $wasm_flags $flags ${wasm_only:-} "$@" "$real_here/shim/absent.c" $wasm_libs -o "$out/$name.wasm.new"
+    "$clang" $wasm_flags $flags ${wasm_only:-} "$@" "$real_here/shim/absent.c" $wasm_libs \
+        -o "$out/$name.wasm.new"
     # shellcheck disable=SC2086
     "$clang" $flags ${native_only:-} "$@" -lm -o "$out/$name.native"
     mv "$out/$name.wasm.new" "$out/$name.wasm"

@@ -6,7 +6,8 @@ real_begin sqlite3 sqlite3 tclsh make
 
 if [ ! -s made/shell.c ]; then
     mkdir -p made
-    (cd made && ../configure --disable-tcl --disable-readline >log 2>&1 && make sqlite3.c shell.c >>log 2>&1) ||
+    (cd made && ../configure --disable-tcl --disable-readline >log 2>&1 &&
+        make sqlite3.c shell.c >>log 2>&1) ||
         skip "the amalgamation could not be made: $(tail -n 1 made/log)"
 fi
 flags="$flags -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_WAL
