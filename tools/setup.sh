@@ -52,7 +52,8 @@ if [ "$purpose" = test ]; then
     want pkg-config -- pkg-config
     want git -- git
     if ! ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.builtins-wasm32.a \
-        /usr/lib/llvm-*/lib/clang/*/lib/wasm32-*/libclang_rt.builtins.a 2>/dev/null | grep -q .; then
+        /usr/lib/llvm-*/lib/clang/*/lib/wasm32-*/libclang_rt.builtins.a 2>/dev/null |
+        grep -q .; then
         wanted="$wanted libclang-rt$version-dev-wasm32"
     fi
 fi
@@ -96,7 +97,8 @@ try_install() {
 
 # Once more with fresh package lists if it fails.
 install_packages() {
-    if ! try_install "$1" && { ! $as_root apt-get update >/dev/null 2>&1 || ! try_install "$1"; }; then
+    if ! try_install "$1" &&
+        { ! $as_root apt-get update >/dev/null 2>&1 || ! try_install "$1"; }; then
         tail -n 2 /tmp/imago-setup.$$ >&2
         rm -f /tmp/imago-setup.$$
         return 1
