@@ -87,6 +87,16 @@ def spec_tests(build, seconds):
     return found
 
 
+def file_scripts(build, seconds):
+    """The project's own scripts below tests/files, a test a folder."""
+    imago = os.path.join(ROOT, BUILDS[build], "imago")
+    found = {}
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests/files/**/*.wast"), recursive=True)):
+        found.setdefault(os.path.basename(os.path.dirname(path)), []).append(path)
+    return [Test(f"{build}/files_{folder}", "spec", [imago, "wast"] + paths, build, seconds)
+            for folder, paths in found.items()]
+
+
 def programs(folder, build, seconds):
     """The executables made from tests/FOLDER/*.c in one build."""
     for source in sorted(glob.glob(os.path.join(ROOT, "tests", folder, "*.c"))):
@@ -122,7 +132,7 @@ def all_tests():
     for folder, (builds, seconds) in FOLDERS.items():
         for build in builds:
             if folder == "spec":
-                found += spec_tests(build, seconds)
+                found += spec_tests(build, seconds) + file_scripts(build, seconds)
             found += programs(folder, build, seconds)
             # The scripts over the official suite link helpers of their own, without sanitizers.
             if folder == "spec" and build != "debug":

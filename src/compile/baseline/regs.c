@@ -1,7 +1,7 @@
 #include "compile/baseline/regs.h"
 
-// Aliases of locals deeper than this below the top are copied to their slots, so that the search for
-// a local's aliases stays short (and so is anything else there: `settled` is a prefix).
+// Aliases of locals deeper than this below the top are copied to their slots, so that the search
+// for a local's aliases stays short (and so is anything else there: `settled` is a prefix).
 enum { ALIAS_WINDOW = 32 };
 
 _Noreturn void out_of_memory(Baseline *b) { longjmp(b->landing, 1); }
@@ -33,7 +33,12 @@ void local_clean(Baseline *b, u8 reg) {
 
 // Makes room in a register: its local goes home, its stack entry to its slot.
 static void evict(Baseline *b, u8 reg) {
-    if ((b->regs.is_local & BIT(reg)) != 0) {
+    if ((b->regs.is_local & b->regs.dirty & b->locked & BIT(reg)) != 0) {
+        // Perhaps a popped operand (reg_take): it will be read from its home, though this was the
+        // local's last use.
+        const LocalState *local = &b->locals.at[b->regs.owner[reg]];
+        masm_store(b, local->type, local->home, reg);
+    } else if ((b->regs.is_local & BIT(reg)) != 0) {
         local_clean(b, reg);
     } else {
         Value *entry = &b->stack[b->regs.owner[reg]];
@@ -99,6 +104,7 @@ void reg_take(Baseline *b, u8 reg) {
             const bool is_local = (b->regs.is_local & bit) != 0;
             const u8 type = is_local ? b->locals.at[owner].type : b->stack[owner].type;
             masm_move(b, type, other, reg);
+            b->locked |= BIT(other); // it may still be a popped operand
             if (is_local) {
                 const bool is_dirty = (b->regs.dirty & bit) != 0;
                 reg_free(b, reg);

@@ -1,8 +1,8 @@
 // Registers, the abstract operand stack and the locals cached in registers.
 //
-// `locked` holds the registers of the present instruction's operands: they are not evicted. The walk
-// clears it between instructions. A register that an operation asks for comes back locked and with
-// no contents recorded: the operation pushes a value in it or binds a local to it.
+// `locked` holds the registers of the present instruction's operands: they are not evicted. The
+// walk clears it between instructions. A register that an operation asks for comes back locked and
+// with no contents recorded: the operation pushes a value in it or binds a local to it.
 #ifndef COMPILE_BASELINE_REGS_H
 #define COMPILE_BASELINE_REGS_H
 
@@ -58,7 +58,8 @@ void settle(Baseline *b, u32 count);
 // ---- Registers
 // A free register, locked; evicts if there is none.
 u8 reg_alloc(Baseline *b, bool is_float);
-// Empties this register (its contents move elsewhere) and locks it.
+// Empties this register (its contents move elsewhere) and locks it. A popped operand that is the
+// register's local is found elsewhere afterwards: in another register (locked) or in its home.
 void reg_take(Baseline *b, u8 reg);
 
 // ---- Locals
