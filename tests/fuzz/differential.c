@@ -58,7 +58,7 @@ __attribute__((format(printf, 2, 3))) static Verdict differ(Pair *pair, const ch
     return FAILED;
 }
 
-// ---- Values --------------------------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------------------------
 
 static bool is_nan(uint8_t type, uint64_t bits) {
     return type == IMAGO_F32 ? (bits & 0x7FFFFFFF) > 0x7F800000
@@ -110,7 +110,7 @@ static ImagoStatus on_host_call(void *env, ImagoCaller *caller, ImagoValue *valu
     return IMAGO_OK;
 }
 
-// ---- One module on both sides --------------------------------------------------------------------
+// ---- One module on both sides -------------------------------------------------------------------
 
 static TrapKind our_trap(const ImagoStore *store) {
     const char *message = imago_store_trap(store)->message;
@@ -244,7 +244,8 @@ static Verdict call_both(Pair *pair, const ImagoExport *item, uint32_t call) {
         ours[i] = theirs[i] = any_argument(&pair->rng, type->params[i]);
     }
     ImagoExtern fuel;
-    if (imago_instance_export(pair->instance, "fuel", 4, &fuel) && fuel.kind == IMAGO_EXTERN_GLOBAL) {
+    if (imago_instance_export(pair->instance, "fuel", 4, &fuel) &&
+        fuel.kind == IMAGO_EXTERN_GLOBAL) {
         (void)imago_global_set(fuel.of.global, (ImagoValue){.i32 = FUEL});
         (void)reference_global_set_i32(pair->other, "fuel", FUEL);
     }
@@ -373,7 +374,7 @@ static Verdict run_module(Pair *pair, const uint8_t *bytes, size_t count) {
     return verdict;
 }
 
-// ---- Many modules --------------------------------------------------------------------------------
+// ---- Many modules -------------------------------------------------------------------------------
 
 static uint8_t *module_at(const Options *options, uint64_t index, size_t *count) {
     return options->reads_files ? case_read(options->paths[index], count)

@@ -36,7 +36,7 @@ typedef struct Mutate {
     Progress *progress;
 } Mutate;
 
-// ---- Samples -------------------------------------------------------------------------------------
+// ---- Samples ------------------------------------------------------------------------------------
 
 static void add_sample(Mutate *mutate, const uint8_t *bytes, size_t count) {
     if (count > MAX_SAMPLE_BYTES) {
@@ -95,7 +95,7 @@ static void add_generated(Mutate *mutate) {
     }
 }
 
-// ---- Cases ---------------------------------------------------------------------------------------
+// ---- Cases --------------------------------------------------------------------------------------
 
 static uint8_t *cut_case(const Mutate *mutate, uint64_t index, size_t *count) {
     size_t low = 0;

@@ -7,9 +7,9 @@
 // odd, conversions are clamped, most of the time.
 //
 // Every module ends: each function call takes from the exported global "fuel" (the caller sets it
-// before a call), each loop iteration from a local counter. Bits of NaNs that arithmetic made, which
-// the specification leaves open, do not reach integers or memory; those of loaded, constant and
-// reinterpreted values do. Results and exported globals must be compared by NaN class.
+// before a call), each loop iteration from a local counter. Bits of NaNs that arithmetic made,
+// which the specification leaves open, do not reach integers or memory; those of loaded, constant
+// and reinterpreted values do. Results and exported globals must be compared by NaN class.
 //
 // Exports: functions "f0", "f1", ...; globals "fuel" (i32), "acc" (i64) and some others; "memory";
 // "table". Imports: functions and globals (of number types) of module "host".

@@ -73,7 +73,7 @@ void emit_const(Gen *g, u8 type) {
 
 void push_type(Gen *g, u8 type) { g->stack[g->sp++] = type; }
 
-// ---- Numeric instructions ------------------------------------------------------------------------
+// ---- Numeric instructions -----------------------------------------------------------------------
 
 typedef struct OpRange {
     u16 first, last;
@@ -141,7 +141,8 @@ static void clamp(Gen *g, u32 op) {
 static void apply(Gen *g, const OpRange *range, u32 op) {
     const u8 types[2] = {range->operand, range->operand};
     const bool has_const = range->operand_count == 2 && percent(g, 25);
-    const u32 twice = range->operand_count == 2 && percent(g, 5) ? pick_local(g, types[0]) : ID_NONE;
+    const u32 twice =
+        range->operand_count == 2 && percent(g, 5) ? pick_local(g, types[0]) : ID_NONE;
     if (twice != ID_NONE) {
         emit_u32(g, 0x20, twice);
         emit_u32(g, 0x20, twice);
@@ -224,7 +225,7 @@ void push_condition(Gen *g) {
     g->base = base;
 }
 
-// ---- Operands ------------------------------------------------------------------------------------
+// ---- Operands -----------------------------------------------------------------------------------
 
 void need(Gen *g, const u8 *types, u32 count) {
     u32 have = 0;
@@ -356,7 +357,7 @@ void push_value(Gen *g, u8 type) {
     g->base = base;
 }
 
-// ---- Memory --------------------------------------------------------------------------------------
+// ---- Memory -------------------------------------------------------------------------------------
 
 void push_masked(Gen *g, u32 mask) {
     push_value(g, T_I32);
@@ -391,7 +392,8 @@ static u32 edge_address(Gen *g, u32 width) {
         end = 32u << 20;
     }
     const u64 last = end - width + (percent(g, 92) ? (u64)0 - below(g, 4) : below(g, 4));
-    const u32 offset = percent(g, 50) ? 0 : (u32)(last - below(g, percent(g, 50) ? 16 : 0x7FFFFFFF) % last);
+    const u32 offset =
+        percent(g, 50) ? 0 : (u32)(last - below(g, percent(g, 50) ? 16 : 0x7FFFFFFF) % last);
     const u32 address = (u32)(last - offset);
     const u32 local = percent(g, 50) ? pick_local(g, T_I32) : ID_NONE;
     emit_i32(g, (i32)address);
@@ -491,7 +493,7 @@ void step_store(Gen *g) {
     g->sp -= 2;
 }
 
-// ---- Locals, select, sinks -----------------------------------------------------------------------
+// ---- Locals, select, sinks ----------------------------------------------------------------------
 
 void step_local(Gen *g) {
     if (g->sp == g->base) {
@@ -594,7 +596,8 @@ static bool sink_to_global(Gen *g, u8 type) {
     const u32 first = below(g, g->global_count);
     for (u32 i = 0; i < g->global_count; i++) {
         const u32 global = (first + i) % g->global_count;
-        if (g->global_type[global] == type && g->global_mutable[global] && global != g->acc_global && global != g->fuel_global) {
+        if (g->global_type[global] == type && g->global_mutable[global] &&
+            global != g->acc_global && global != g->fuel_global) {
             emit_u32(g, 0x24, global);
             return true;
         }

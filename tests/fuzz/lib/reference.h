@@ -25,8 +25,8 @@ typedef struct ReferenceImport {
 // NULL: no library at the path, or one that lacks a function (*why is set).
 Reference *reference_open(const char *path, bool optimizes, const char **why);
 
-// Compiles and instantiates with these for the imports, in their order. FAIL: *why is the engine's message
-// (static, until the next call). TRAP: *trap, and *out is NULL.
+// Compiles and instantiates with these for the imports, in their order. FAIL: *why is the engine's
+// message (static, until the next call). TRAP: *trap, and *out is NULL.
 ReferenceStatus reference_instantiate(Reference *reference, const uint8_t *bytes, size_t count,
                                       const ReferenceImport *imports, uint32_t import_count,
                                       ReferenceHost *host, ReferenceInstance **out, TrapKind *trap,
