@@ -23,7 +23,12 @@ enum {
 #define IMAGE_NOTE_NAME "Imago"
 
 // StoredHeader.flags
-enum { IMAGE_HAS_NO_ADDRMAP = 1, IMAGE_KNOWN_FLAGS = 1 };
+enum {
+    IMAGE_HAS_NO_ADDRMAP = 1,
+    IMAGE_COPIES_NO_DATA = 2,
+    IMAGE_COPIES_NO_ELEMS = 4,
+    IMAGE_KNOWN_FLAGS = 7
+};
 // StoredFunc.type_flags
 enum { STORED_FUNC_TYPE_MASK = 0xFFFFFF, STORED_FUNC_NO_FRAME = 1 << 24 };
 // StoredTable.flags, StoredMemory.flags

@@ -26,7 +26,7 @@ typedef struct Image {
     const u8 *text; // first byte of .text
     u32 text_bytes;
     VmShape shape;
-    u32 flags;                         // IMAGE_HAS_NO_ADDRMAP (image/format.h)
+    u32 flags;                         // IMAGE_... (image/format.h)
     u64 cpu_features;                  // that the code needs: types/cpu.h
     u32 func_import_count, func_count; // all
     u32 table_import_count, memory_import_count, global_import_count;

@@ -135,7 +135,7 @@ static void finish_header(Linker *linker) {
     header->format = IMAGE_FORMAT;
     header->isa = EM_X86_64;
     header->cpu_features = linker->input->cpu_features;
-    header->flags = linker->input->omit_address_map ? IMAGE_HAS_NO_ADDRMAP : 0;
+    header->flags |= linker->input->omit_address_map ? IMAGE_HAS_NO_ADDRMAP : 0;
     header->abi_hash = image_abi_hash();
     header->memory_reserve_bytes = VM_MEMORY_RESERVE_BYTES;
     header->memory_guard_bytes = VM_MEMORY_GUARD_BYTES;

@@ -153,6 +153,7 @@ static void write_globals(Linker *linker) {
 
 static void write_datas(Linker *linker) {
     const Module *module = linker->module;
+    bool copies = false;
     begin_list(linker, IMAGE_LIST_DATAS, module->data_count);
     for (u32 i = 0; i < module->data_count; i++) {
         const DataSegment *data = &module->datas[i];
@@ -164,10 +165,12 @@ static void write_datas(Linker *linker) {
             .bytes = data->bytes.count,
         };
         if (data->mode == SEGMENT_ACTIVE) {
+            copies |= !linker->data_in_snapshot[i];
             stored.at = const_of(&data->offset);
         }
         write_bytes(tables_of(linker), &stored, sizeof stored);
     }
+    linker->header.flags |= copies ? 0 : IMAGE_COPIES_NO_DATA;
 }
 
 static u32 item_of(const ConstExpr *item) {
@@ -183,6 +186,7 @@ static u32 item_of(const ConstExpr *item) {
 static void write_elems(Linker *linker) {
     const Module *module = linker->module;
     u32 items = 0;
+    bool copies = false;
     begin_list(linker, IMAGE_LIST_ELEMS, module->elem_count);
     for (u32 i = 0; i < module->elem_count; i++) {
         const ElemSegment *elem = &module->elems[i];
@@ -197,11 +201,13 @@ static void write_elems(Linker *linker) {
             .count = elem->count,
         };
         if (is_active) {
+            copies |= !is_applied;
             stored.at = const_of(&elem->offset);
         }
         items += elem->count;
         write_bytes(tables_of(linker), &stored, sizeof stored);
     }
+    linker->header.flags |= copies ? 0 : IMAGE_COPIES_NO_ELEMS;
     begin_list(linker, IMAGE_LIST_ELEM_ITEMS, items);
     for (u32 i = 0; i < module->elem_count; i++) {
         for (u32 k = 0; k < module->elems[i].count; k++) {

@@ -5,6 +5,7 @@
 // A table of functions costs nothing here if it is frozen (part of the image); a memory costs one
 // mapping if the image has a snapshot of it.
 #include "base/alloc.h"
+#include "image/format.h"
 #include "runtime/call.h"
 #include "runtime/imports.h"
 #include "runtime/instance.h"
@@ -145,7 +146,8 @@ static bool build(ImagoInstance *instance, const ImagoLinker *linker, Error *err
 
 static bool run_elems(ImagoInstance *instance) {
     const Image *view = &instance->image->view;
-    for (u32 i = 0; i < view->elems.count; i++) {
+    const u32 count = (view->flags & IMAGE_COPIES_NO_ELEMS) != 0 ? 0 : view->elems.count;
+    for (u32 i = 0; i < count; i++) {
         const ImageElem elem = image_elem(view, i);
         if (elem.mode != SEGMENT_ACTIVE || elem.is_in_frozen_table) {
             continue;
@@ -163,7 +165,8 @@ static bool run_elems(ImagoInstance *instance) {
 
 static bool run_datas(ImagoInstance *instance) {
     const Image *view = &instance->image->view;
-    for (u32 i = 0; i < view->datas.count; i++) {
+    const u32 count = (view->flags & IMAGE_COPIES_NO_DATA) != 0 ? 0 : view->datas.count;
+    for (u32 i = 0; i < count; i++) {
         const ImageData data = image_data(view, i);
         if (data.mode != SEGMENT_ACTIVE || data.is_in_snapshot) {
             continue;

@@ -310,6 +310,29 @@ TEST(positions_are_small) {
     linked_close(&linked);
 }
 
+// What instantiation leaves out because a flag is not set is really part of the image.
+TEST(flags_say_what_is_copied) {
+    for (u32 large = 0; large < 2; large++) {
+        Linked linked;
+        if (linked_open(&linked, (FixtureOptions){.workers = 1, .large_data_bytes = large * 9000})) {
+            u32 wanted = IMAGE_COPIES_NO_DATA | IMAGE_COPIES_NO_ELEMS;
+            for (u32 i = 0; i < linked.image.datas.count; i++) {
+                const ImageData data = image_data(&linked.image, i);
+                const bool is_copied = data.mode == SEGMENT_ACTIVE && !data.is_in_snapshot;
+                wanted &= ~(is_copied ? IMAGE_COPIES_NO_DATA : 0u);
+            }
+            for (u32 i = 0; i < linked.image.elems.count; i++) {
+                const ImageElem elem = image_elem(&linked.image, i);
+                const bool is_copied = elem.mode == SEGMENT_ACTIVE && !elem.is_in_frozen_table;
+                wanted &= ~(is_copied ? IMAGE_COPIES_NO_ELEMS : 0u);
+            }
+            EXPECT_EQ(linked.image.flags, wanted);
+            EXPECT_EQ((wanted & IMAGE_COPIES_NO_DATA) != 0, large != 0);
+        }
+        linked_close(&linked);
+    }
+}
+
 TEST(address_map_can_be_omitted) {
     Linked linked;
     if (linked_open(&linked, (FixtureOptions){.workers = 1, .omit_address_map = true})) {
@@ -317,7 +340,7 @@ TEST(address_map_can_be_omitted) {
         TrapKind kind;
         const u32 traps = image_func(&linked.image, 3).text_offset;
         EXPECT_EQ(linked.image.addrmap_bytes, 0);
-        EXPECT_EQ(linked.image.flags, IMAGE_HAS_NO_ADDRMAP);
+        EXPECT_EQ(linked.image.flags & IMAGE_HAS_NO_ADDRMAP, IMAGE_HAS_NO_ADDRMAP);
         EXPECT(!image_wasm_offset_at(&linked.image, traps, &wasm));
         EXPECT(image_trap_at(&linked.image, traps, &kind));
     }
@@ -788,6 +811,7 @@ int main(void) {
     RUN(no_snapshot_where_it_would_not_hold);
     RUN(positions_at_every_offset);
     RUN(positions_are_small);
+    RUN(flags_say_what_is_copied);
     RUN(address_map_can_be_omitted);
     RUN(fixups_are_resolved);
     RUN(frozen_table_is_filled);
