@@ -99,14 +99,14 @@ static void end(Stub *stub, u32 pop_bytes, CodeBlob *blob) {
     const bool is_done = code_finish(&stub->code, &bytes);
     CHECK(is_done);
     *blob = (CodeBlob){
-        .code_at = stub->code.start,
+        .code_at = (u32)stub->code.start,
         .code_bytes = bytes,
         .align = 16,
         .first_fixup = (u32)stub->out->fixups.count,
         .first_site = stub->first_site,
         .site_count = (u32)stub->out->sites.count - stub->first_site,
         .first_unwind = stub->first_unwind,
-        .unwind_count = (u32)stub->out->unwind.count - stub->first_unwind,
+        .unwind_count = ((u32)stub->out->unwind.count - stub->first_unwind) & 15,
     };
 }
 

@@ -69,17 +69,17 @@ typedef enum BlobKind { BLOB_FUNC, BLOB_ENTRY_STUB, BLOB_EXIT_STUB } BlobKind;
 enum { BLOB_HAS_NO_FRAME = 1 }; // flags: never pushes the frame pointer
 
 typedef struct CodeBlob {
-    u64 code_at; // range of CodeOutput.code
-    u32 code_bytes;
+    u32 code_at, code_bytes; // range of CodeOutput.code
     u32 index;   // function index (with imports), or type index for stubs
-    u8 kind;     // BlobKind
-    u8 worker;   // whose output holds it
-    u8 flags;
-    u8 align;    // power of two
+    u32 kind : 8;   // BlobKind
+    u32 worker : 8; // whose output holds it
+    u32 align : 8;  // power of two
+    u32 flags : 4;
+    u32 unwind_count : 4;
     u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata; at a multiple of 16 in the image
     u32 first_fixup, fixup_count;
     u32 first_site, site_count;
-    u32 first_unwind, unwind_count;
+    u32 first_unwind;
 } CodeBlob;
 
 // One worker's output. Owned by the driver; freed after linking.

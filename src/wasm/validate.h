@@ -35,7 +35,8 @@ enum { MAX_HOT_LOCALS = 24 }; // kept per loop, heaviest first
 
 typedef struct LoopFacts {
     u32 end_offset; // body offset behind the loop's `end`
-    u32 first_hot, hot_count;
+    u32 first_hot;
+    u16 hot_count;
     bool has_call;  // call, call_indirect or a runtime builtin inside, nested loops included
 } LoopFacts;
 

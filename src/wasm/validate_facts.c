@@ -255,7 +255,7 @@ bool facts_loop_end(Validator *v) {
     loop->first_hot = (u32)v->hots.count;
     // Thousands of loops around the same locals would need more than the body's own size.
     const usize budget = (usize)(v->end - v->body) / 2 + MIN_HOT_BUDGET;
-    loop->hot_count = v->hots.count + count <= budget ? count : 0;
+    loop->hot_count = (u16)(v->hots.count + count <= budget ? count : 0);
     for (u32 i = 0; i < loop->hot_count; i++) {
         if (!vec_push(&v->hots, hot_of_rank(best[i]))) {
             return no_memory(v);

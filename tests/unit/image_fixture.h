@@ -179,7 +179,7 @@ static CodeBlob *fixture_blob(Fixture *f, BlobKind kind, u32 index) {
     const u32 worker = f->blob_count++ % f->options.workers;
     const CodeOutput *out = &f->outputs[worker];
     *blob = (CodeBlob){.kind = kind, .index = index, .worker = (u8)worker, .align = 16,
-                       .code_at = out->code.count, .rodata_at = (u32)out->rodata.count,
+                       .code_at = (u32)out->code.count, .rodata_at = (u32)out->rodata.count,
                        .first_fixup = (u32)out->fixups.count, .first_site = (u32)out->sites.count,
                        .first_unwind = (u32)out->unwind.count};
     return blob;

@@ -73,7 +73,7 @@ typedef struct GuestBlob {
 
 static void guest_blob(CodeOutput *out, CodeBlob *blob, BlobKind kind, u32 index,
                        const GuestBlob *code) {
-    *blob = (CodeBlob){.kind = kind, .index = index, .align = 16, .code_at = out->code.count,
+    *blob = (CodeBlob){.kind = kind, .index = index, .align = 16, .code_at = (u32)out->code.count,
                        .code_bytes = (u32)(code->end - code->at),
                        .first_site = (u32)out->sites.count,
                        .first_fixup = (u32)out->fixups.count,

@@ -48,8 +48,7 @@ static Control *open_control(Baseline *b, ControlKind kind, i32 block_type) {
         .label = LABEL_NONE,
         .state = STATE_NONE,
         .else_label = LABEL_NONE,
-        .else_state = STATE_NONE,
-        .loop_state = b->loop_state,
+        .other_state = b->loop_state,
         .table_stub = LABEL_NONE,
     };
     if (!vec_push(&b->controls, control)) {
@@ -94,7 +93,7 @@ static void open_if(Baseline *b, Control *control) {
     const u8 condition = take_condition(b);
     control->height = b->sp - count;
     params_to_slots(b, count);
-    control->else_state = state_save(b);
+    control->other_state = state_save(b);
     control->else_label = code_label(&b->code);
     masm_branch(b, condition ^ 1, control->else_label);
 }
@@ -121,8 +120,57 @@ void flow_open(Baseline *b, ControlKind kind, i32 block_type) {
 
 // ---- Branches ----------------------------------------------------------------------------------
 
+static u32 label_arity(const Baseline *b, const Control *control) {
+    u32 count;
+    (void)label_types(b, control, &count);
+    return count;
+}
+
+static bool is_wide(const Baseline *b, const Control *control) {
+    return label_arity(b, control) > WIDE_OPERANDS;
+}
+
+// Where the shared edge of a wide label is noted: its label and the stack height it is for.
+static Label *wide_edge(Baseline *b, const Control *control, u32 **sp) {
+    if (control->kind == CONTROL_FUNC) {
+        *sp = &b->return_edge_sp;
+        return &b->return_edge;
+    }
+    if (control->state >= STATE_EMPTY) {
+        return NULL;
+    }
+    *sp = &b->states.at[control->state].edge_sp;
+    return &b->states.at[control->state].edge;
+}
+
+// Code that makes the edge to a wide label from the present stack height, if there is some.
+static Label shared_edge(Baseline *b, const Control *control) {
+    u32 *sp = NULL;
+    const Label *edge = is_wide(b, control) ? wide_edge(b, control, &sp) : NULL;
+    return edge != NULL && edge->i != ID_NONE && *sp == b->sp ? *edge : LABEL_NONE;
+}
+
+// What follows makes the edge to a wide label from the present stack height.
+static void share_edge(Baseline *b, const Control *control) {
+    u32 *sp = NULL;
+    Label *edge = wide_edge(b, control, &sp);
+    if (edge != NULL) {
+        *edge = code_label(&b->code);
+        *sp = b->sp;
+        code_bind(&b->code, *edge);
+    }
+}
+
 // The edge to a label and the jump; its operands are on top of the stack. Changes no state.
 static void take_edge(Baseline *b, Control *control) {
+    const Label shared = shared_edge(b, control);
+    if (shared.i != ID_NONE) {
+        masm_jump(b, shared);
+        return;
+    }
+    if (is_wide(b, control)) {
+        share_edge(b, control);
+    }
     if (control->kind == CONTROL_FUNC) {
         return_values(b);
     } else {
@@ -133,11 +181,25 @@ static void take_edge(Baseline *b, Control *control) {
 
 // True if a jump to the label is all it takes.
 static bool is_plain_jump(Baseline *b, const Control *control) {
-    return control->kind == CONTROL_FUNC ? b->type->result_count == 0 : edge_is_free(b, control);
+    if (control->kind == CONTROL_FUNC) {
+        return b->type->result_count == 0;
+    }
+    if (is_wide(b, control) && control->state < STATE_EMPTY) {
+        return b->sp - label_arity(b, control) == control->height;
+    }
+    return edge_is_free(b, control);
 }
 
 // Fixes the label's state if it has none; true if a jump to it is all that this edge takes.
 static bool fix_target(Baseline *b, Control *control) {
+    if (is_wide(b, control)) {
+        operands_to_slots(b);
+        regs_flush(b, 0);
+        if (control->kind != CONTROL_FUNC) {
+            (void)label_fix(b, control);
+        }
+        return is_plain_jump(b, control);
+    }
     if (control->kind == CONTROL_FUNC) {
         return b->type->result_count == 0;
     }
@@ -161,6 +223,11 @@ void branch_if(Baseline *b, u32 depth) {
     Control *control = control_at(b, depth);
     if (fix_target(b, control)) {
         masm_branch(b, condition, label_of(b, control));
+        return;
+    }
+    const Label shared = shared_edge(b, control);
+    if (shared.i != ID_NONE) {
+        masm_branch(b, condition, shared);
         return;
     }
     const Label skip = code_label(&b->code);
@@ -254,8 +321,9 @@ static void enter_else(Baseline *b, Control *control) {
     const u8 *types = block_params(b, control, &count);
     drop_operands(b, control->height);
     code_bind(&b->code, control->else_label);
-    state_load(b, control->else_state);
+    state_load(b, control->other_state);
     b->sp = b->settled = control->height;
+    b->slotted = b->slotted < b->sp ? b->slotted : b->sp;
     push_slots(b, types, count);
     b->is_dead = false;
 }
@@ -273,8 +341,8 @@ void flow_else(Baseline *b) {
         }
     }
     enter_else(b, control);
-    state_drop(b, control->else_state);
-    control->else_state = STATE_NONE;
+    state_drop(b, control->other_state);
+    control->other_state = STATE_NONE;
     control->kind = CONTROL_ELSE;
 }
 
@@ -282,14 +350,14 @@ void flow_else(Baseline *b) {
 static void end_if(Baseline *b, Control *control) {
     if (b->is_dead) {
         enter_else(b, control);
-        state_drop(b, control->else_state);
+        state_drop(b, control->other_state);
         if (control->state != STATE_NONE) {
             enter_label(b, control);
         }
         return;
     }
     if (control->state == STATE_NONE) { // only the two arms meet: as the untaken one finds it
-        control->state = control->else_state;
+        control->state = control->other_state;
         if (!edge_is_free(b, control)) {
             edge_emit(b, control);
         }
@@ -299,7 +367,7 @@ static void end_if(Baseline *b, Control *control) {
     }
     take_edge(b, control);
     enter_else(b, control);
-    state_drop(b, control->else_state);
+    state_drop(b, control->other_state);
     enter_label(b, control);
 }
 
@@ -320,7 +388,7 @@ bool flow_end(Baseline *b) {
         return false;
     }
     if (control->kind == CONTROL_LOOP) {
-        b->loop_state = control->loop_state;
+        b->loop_state = control->other_state;
         repin(b);
     } else if (control->kind == CONTROL_IF) {
         end_if(b, control);

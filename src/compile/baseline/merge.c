@@ -158,6 +158,7 @@ static void snapshot(const Baseline *b, MergeState *state, u8 result_reg) {
     state->used = b->regs.used & b->regs.is_local;
     state->pinned = 0;
     state->result_reg = result_reg;
+    state->edge = LABEL_NONE;
     for (u32 left = state->used; left != 0; left &= left - 1) {
         const u8 reg = (u8)__builtin_ctz(left);
         state->owner[reg] = b->regs.owner[reg];
@@ -332,6 +333,7 @@ void label_enter(Baseline *b, Control *control) {
     drop_to(b, control->height);
     state_load(b, control->state);
     b->sp = b->settled = control->height;
+    b->slotted = b->slotted < b->sp ? b->slotted : b->sp;
     for (u32 i = 0; i < count; i++) {
         if (count == 1 && state->result_reg != NO_REG) {
             push_reg(b, types[i], state->result_reg);
@@ -433,15 +435,20 @@ static void drop_cold_locals(Baseline *b, u32 wanted) {
 void loop_fix(Baseline *b, Control *control, const LoopFacts *facts) {
     const u32 state = state_new(b);
     control->state = state;
-    if (state == STATE_EMPTY) {
+    b->regs.pinned = 0;
+    u32 operands;
+    (void)label_types(b, control, &operands);
+    const bool keeps_locals = state != STATE_EMPTY && operands <= WIDE_OPERANDS;
+    const u32 wanted = keeps_locals ? pin_hot_locals(b, facts) : 0;
+    if (keeps_locals) {
+        drop_cold_locals(b, wanted);
+    } else {
         regs_flush(b, 0);
+    }
+    if (state == STATE_EMPTY) {
         b->loop_state = state;
-        b->regs.pinned = 0;
         return;
     }
-    b->regs.pinned = 0;
-    const u32 wanted = pin_hot_locals(b, facts);
-    drop_cold_locals(b, wanted);
     snapshot(b, &b->states.at[state], NO_REG);
     b->states.at[state].pinned = wanted & b->states.at[state].used;
     b->loop_state = state;

@@ -243,6 +243,17 @@ void settle(Baseline *b, u32 count) {
     b->settled = b->settled < count ? count : b->settled;
 }
 
+void operands_to_slots(Baseline *b) {
+    settle(b, b->sp);
+    for (u32 i = b->slotted; i < b->sp; i++) {
+        if (b->stack[i].kind == VALUE_CONST) {
+            value_store(b, i, &b->stack[i]);
+            b->stack[i] = (Value){.kind = VALUE_SLOT, .type = b->stack[i].type, .index = i};
+        }
+    }
+    b->slotted = b->sp;
+}
+
 void local_materialize_aliases(Baseline *b, u32 local) {
     u32 i = b->sp;
     while (b->locals.at[local].aliases != 0) {

@@ -21,6 +21,7 @@ static inline Value pop(Baseline *b) {
     assert(b->sp != 0);
     const Value value = b->stack[--b->sp];
     b->settled = b->settled < b->sp ? b->settled : b->sp;
+    b->slotted = b->slotted < b->sp ? b->slotted : b->sp;
     if (value.kind == VALUE_LOCAL) {
         LocalState *local = &b->locals.at[value.index];
         local->aliases--;
@@ -54,6 +55,8 @@ static inline u8 value_reg_of(const Baseline *b, const Value *value) {
 i32 value_offset(Baseline *b, const Value *value);
 // Brings all entries below `count` to where control flow may merge: constants or slots.
 void settle(Baseline *b, u32 count);
+// Brings all entries to their slots, constants too.
+void operands_to_slots(Baseline *b);
 
 // ---- Registers
 // A free register, locked; evicts if there is none.

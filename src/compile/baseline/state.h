@@ -54,7 +54,14 @@ typedef struct MergeState {
     u8 result_reg; // NO_REG: in its slot
     u32 next_free;
     u32 owner[REG_COUNT];
+    Label edge;  // wide labels: code that makes the edge from a stack of edge_sp entries
+    u32 edge_sp;
 } MergeState;
+
+// A branch that carries more operands than this finds them all in their slots and all locals at
+// home: then branches from the same stack height share the code that moves the operands, and many
+// branches to one label cost no more than their number.
+enum { WIDE_OPERANDS = 8 };
 
 // Merge states alive at once; a label beyond that gets the state "everything in memory".
 enum { MAX_MERGE_STATES = 4096 };
@@ -78,8 +85,8 @@ typedef struct Control {
     Label label;      // where a branch goes; LABEL_NONE before the first one
     u32 state;        // of the label: index in states, STATE_NONE before the first branch
     Label else_label; // CONTROL_IF
-    u32 else_state;   // CONTROL_IF
-    u32 loop_state;   // header state of the enclosing loop, for pinning; STATE_NONE: no loop
+    u32 other_state;  // CONTROL_IF: at its start, for the second arm; CONTROL_LOOP: header state of
+                      // the enclosing loop
     Label table_stub; // during br_table: where its entry goes
 } Control;
 
@@ -104,6 +111,7 @@ typedef struct Baseline {
     // Operand stack, control stack, locals.
     Value *stack;
     u32 sp, settled;
+    u32 slotted; // entries below are in their slots, none is a constant
     VEC(Value) stack_memory;
     VEC(Control) controls;
     VEC(LocalState) locals;
@@ -115,6 +123,8 @@ typedef struct Baseline {
     u32 locked;      // operands of the present instruction: not to be evicted
     u32 loop_state;  // header state of the innermost loop
     bool is_dead;    // the present position cannot be reached
+    Label return_edge; // as MergeState.edge, for a function of many results
+    u32 return_edge_sp;
     // A comparison whose only user is the next instruction.
     u8 pending; // Condition + 1, 0: none
     // Frame.

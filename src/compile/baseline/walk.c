@@ -319,7 +319,8 @@ static void reserve(Baseline *b) {
         out_of_memory(b);
     }
     b->stack = b->stack_memory.at;
-    b->sp = b->settled = 0;
+    b->sp = b->settled = b->slotted = 0;
+    b->return_edge = LABEL_NONE;
 }
 
 static void choose_frame(Baseline *b, u32 bound) {
@@ -438,7 +439,8 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
 static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
     u32 bytes;
     masm_misses(b);
-    if (!code_finish(&b->code, &bytes) || bytes > BLOB_MAX_BYTES) {
+    if (!code_finish(&b->code, &bytes) || bytes > BLOB_MAX_BYTES ||
+        b->out->code.count > UINT32_MAX) {
         return fail(err, LIMIT, b->op_offset, "function too large for the target's branches");
     }
     u8 *entries = b->out->rodata.at + b->rodata_start;
@@ -449,7 +451,7 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
         .kind = BLOB_FUNC,
         .index = b->func,
         .flags = b->has_frame ? 0 : BLOB_HAS_NO_FRAME,
-        .code_at = b->code.start,
+        .code_at = (u32)b->code.start,
         .code_bytes = bytes,
         .align = 16,
         .rodata_at = b->rodata_start,
@@ -459,7 +461,7 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
         .first_site = b->first_site,
         .site_count = (u32)b->out->sites.count - b->first_site,
         .first_unwind = b->first_unwind,
-        .unwind_count = (u32)b->out->unwind.count - b->first_unwind,
+        .unwind_count = ((u32)b->out->unwind.count - b->first_unwind) & 15,
     };
 #ifndef NDEBUG
     return verify_blob(b, blob, err);
