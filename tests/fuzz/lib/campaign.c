@@ -9,13 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HANG_SECONDS = 30, CANNOT_START = 42 };
+enum { HANG_SECONDS = 30 };
 
 static void work(const Campaign *campaign, Progress *progress, time_t deadline) {
     if (!campaign->start(campaign->env, progress)) {
         (void)fflush(stdout);
-        _exit(CANNOT_START);
+        _exit(2);
     }
+    progress->is_started = true;
     for (; progress->index < campaign->count && time(NULL) < deadline; progress->index++) {
         campaign->run(campaign->env, progress);
     }
@@ -55,13 +56,14 @@ int campaign_run(const Campaign *campaign) {
     const time_t deadline = campaign->seconds == 0 ? INT64_MAX : start + campaign->seconds;
     while (progress->index < campaign->count && time(NULL) < deadline) {
         (void)fflush(stdout);
+        progress->is_started = false;
         const pid_t child = fork();
         if (child == 0) {
             work(campaign, progress, deadline);
         }
         int status = 0;
         const bool has_ended = wait_for(child, progress, &status);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_START) {
+        if (!progress->is_started) {
             return 2;
         }
         if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {

@@ -10,6 +10,7 @@
 // Shared with the child, which counts in it.
 typedef struct Progress {
     uint64_t index; // of the case at work
+    bool is_started;
     uint64_t passed, failed, skipped;
     uint64_t calls, traps, accepted; // for the programs' own last words
 } Progress;

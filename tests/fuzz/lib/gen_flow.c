@@ -8,7 +8,7 @@ static u32 below(Gen *g, u32 bound) { return rng_below(&g->rng, bound); }
 
 static void steps(Gen *g, u32 count);
 
-// ---- Ends of blocks ------------------------------------------------------------------------------
+// ---- Ends of blocks -----------------------------------------------------------------------------
 
 // Leaves exactly these types on the stack of the block.
 static void fix_stack(Gen *g, const u8 *types, u32 count) {
@@ -19,8 +19,9 @@ static void fix_stack(Gen *g, const u8 *types, u32 count) {
     u32 have = g->sp - g->base;
     if (g->is_dead && have == 0 && percent(g, 60)) {
         have = below(g, count + 1);
-        memcpy(g->stack + g->sp, types, have);
-        g->sp += have;
+        for (u32 i = 0; i < have; i++) {
+            push_type(g, types[i]);
+        }
     }
     for (u32 i = have; i < count; i++) {
         push_value(g, types[i]);
@@ -40,7 +41,9 @@ static void emit_block_type(Gen *g, const Signature *type, u32 index) {
 static void push_label(Gen *g, const u8 *types, u32 count) {
     LabelTypes *label = &g->labels[g->label_count++];
     label->count = (u8)count;
-    memcpy(label->types, types, count);
+    if (count != 0) {
+        memcpy(label->types, types, count);
+    }
 }
 
 // Ends the function by values of no interest. Changes no state.
@@ -181,7 +184,7 @@ static void step_block(Gen *g) {
     block(g, opcode, &type);
 }
 
-// ---- Branches ------------------------------------------------------------------------------------
+// ---- Branches -----------------------------------------------------------------------------------
 
 static const LabelTypes *label_at(const Gen *g, u32 depth) {
     return &g->labels[g->label_count - 1 - depth];
@@ -264,7 +267,7 @@ static void step_trap(Gen *g) {
     die(g);
 }
 
-// ---- Calls ---------------------------------------------------------------------------------------
+// ---- Calls --------------------------------------------------------------------------------------
 
 static const Signature *type_of(const Gen *g, u32 func) { return &g->types[g->func_type[func]]; }
 
@@ -322,7 +325,7 @@ void push_call_value(Gen *g, u8 type) {
     push_type(g, type);
 }
 
-// ---- Tables and memory ---------------------------------------------------------------------------
+// ---- Tables and memory --------------------------------------------------------------------------
 
 static void push_i32(Gen *g, i32 value) {
     emit_i32(g, value);
@@ -432,7 +435,7 @@ static void step_memory(Gen *g) {
     }
 }
 
-// ---- Sequences -----------------------------------------------------------------------------------
+// ---- Sequences ----------------------------------------------------------------------------------
 
 // Many values at once: more than there are registers.
 static void step_pump(Gen *g) {
@@ -466,7 +469,7 @@ static const StepRow STEPS[] = {
     {100, step_value}, {220, step_number}, {160, step_local}, {50, step_load}, {60, step_store},
     {110, step_block}, {60, step_br_if},   {10, step_br},     {12, step_br_table}, {4, step_return},
     {12, step_trap},   {50, step_call},    {45, step_select}, {12, step_table}, {14, step_memory},
-    {14, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate}};
+    {20, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate}};
 
 static void steps(Gen *g, u32 count) {
     u32 total = 0;
@@ -511,24 +514,35 @@ static void fold_locals(Gen *g) {
     }
 }
 
-// Thousands of blocks in one another, with branches out of some.
+// Many blocks in one another, with branches out of most.
 static void deep_nest(Gen *g) {
-    const u32 depth = 1 + below(g, 6000);
+    const u32 depth = 1 + below(g, MAX_LABELS - 100);
+    const Saved saved = {g->base, g->frame_base, g->is_dead};
     for (u32 i = 0; i < depth; i++) {
         emit(g, OP_BLOCK);
         bytes_u8(&g->code, 0x40);
-        const u32 local = percent(g, 25) ? pick_local(g, T_I32) : ID_NONE;
+        push_label(g, NULL, 0);
+        const u32 local = percent(g, 50) ? pick_local(g, T_I32) : ID_NONE;
         if (local != ID_NONE) {
             emit_u32(g, 0x20, local);
             emit_u32(g, 0x0D, below(g, i + 1));
         }
     }
+    g->budget = 300;
+    g->base = g->frame_base = g->sp;
+    steps(g, 20);
+    fix_stack(g, NULL, 0);
+    g->base = saved.base;
+    g->frame_base = saved.frame_base;
+    g->is_dead = false;
     for (u32 i = 0; i < depth; i++) {
         if (percent(g, 5)) {
             step_rotate(g);
         }
         emit(g, OP_END);
     }
+    g->label_count -= depth;
+    g->is_dead = saved.is_dead;
     g->budget = 200;
 }
 

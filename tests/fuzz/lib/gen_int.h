@@ -12,9 +12,9 @@ enum {
     MAX_TYPES = 400,
     MAX_FUNCS = 24,
     MAX_GLOBALS = 16,
-    MAX_LOCALS = 4000,
+    MAX_LOCALS = 14000,
     MAX_STACK = 600,
-    MAX_LABELS = 40,
+    MAX_LABELS = 1500,      // other engines take long for many more
     TABLE_SPARE = 8,       // entries of the tables behind those of the functions
     TABLE_FROZEN = 0,      // never written, not exported
     TABLE_OPEN = 1,        // written and exported

@@ -61,7 +61,7 @@ static void choose_locals(Gen *g) {
     g->local_count = g->type->param_count;
     memcpy(g->local_type, g->type->params, g->local_count);
     u32 count = percent(g, 60) ? 2 + below(g, 12) : 5 + below(g, 40);
-    count = percent(g, 1) ? 100 + below(g, MAX_LOCALS - 200) : count; // a frame of pages
+    count = percent(g, 1) ? 100 + below(g, percent(g, 70) ? 1000 : MAX_LOCALS - 200) : count;
     const u32 special = below(g, count);
     for (u32 i = 0; i <= count; i++) {
         if (i == special) {
@@ -86,7 +86,7 @@ static void write_code(Gen *g, Bytes *section) {
         static const u8 TYPES[] = {T_I32, T_I64, T_F32, T_F64};
         g->favourite = TYPES[below(g, 4)];
         choose_locals(g);
-        g->budget = 20 + (i32)below(g, percent(g, 75) ? 250 : percent(g, 98) ? 1200 : 20000);
+        g->budget = 20 + (i32)below(g, percent(g, 75) ? 250 : percent(g, 98) ? 1200 : 30000);
         g->code.count = 0;
         const u32 declared = g->local_count - type.param_count;
         bytes_u32(&g->code, declared);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- What of the library is used -----------------------------------------------------------------
+// ---- What of the library is used ----------------------------------------------------------------
 
 typedef struct Func {
     uint64_t store;
@@ -40,7 +40,8 @@ typedef struct TypeVec {
     size_t count;
     void **at;
 } TypeVec;
-_Static_assert(sizeof(Extern) == 32 && sizeof(Val) == 32 && sizeof(ImagoValue) == 16, "C interface");
+_Static_assert(sizeof(Extern) == 32 && sizeof(Val) == 32 && sizeof(ImagoValue) == 16,
+               "C interface");
 enum { EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_TABLE, EXTERN_MEMORY };
 enum { OPT_LEVEL_NONE, OPT_LEVEL_SPEED };
 
@@ -50,6 +51,7 @@ typedef void *HostCallback(void *env, void *caller, ImagoValue *values, size_t c
 #define LIBRARY_FUNCTIONS(F)                                                                       \
     F(void *, wasm_config_new, (void))                                                             \
     F(void, wasmtime_config_cranelift_opt_level_set, (void *, uint8_t))                            \
+    F(void, wasmtime_config_max_wasm_stack_set, (void *, size_t))                                  \
     F(void, wasmtime_config_parallel_compilation_set, (void *, bool))                              \
     F(void *, wasm_engine_new_with_config, (void *))                                               \
     F(void *, wasmtime_module_new, (void *, const uint8_t *, size_t, void **))                     \
@@ -128,6 +130,7 @@ Reference *reference_open(const char *path, bool optimizes, const char **why) {
     }
     void *config = reference->wasm_config_new();
     reference->wasmtime_config_parallel_compilation_set(config, false);
+    reference->wasmtime_config_max_wasm_stack_set(config, 31u << 16); // its greatest
     reference->wasmtime_config_cranelift_opt_level_set(config, optimizes ? OPT_LEVEL_SPEED
                                                                          : OPT_LEVEL_NONE);
     reference->engine = reference->wasm_engine_new_with_config(config);
