@@ -8,8 +8,8 @@
 // LIB is _libwasmtime.so of PyPI's wasmtime; differential.py finds it. --optimize lets that engine
 // optimize (slower). Each function that is exported is called several times with edge cases as
 // arguments, which come from the seed too. Modules run in a child process: if it dies or hangs, the
-// module is reported and the next child goes on behind it. Modules that fail are kept in FOLDER. The
-// last line is "N passed, N failed, N skipped"; the exit status is 1 if something differs.
+// module is reported and the next child goes on behind it. Modules that fail are kept in FOLDER.
+// The last line is "N passed, N failed, N skipped"; the exit status is 1 if something differs.
 //
 // Compared by class: NaNs; references (null or not). Not compared after it: stack exhaustion, whose
 // depth is each engine's own.
