@@ -43,6 +43,8 @@ bool os_decommit(void *at, usize bytes, Error *err) {
     return true;
 }
 
+bool os_clear(void *at, usize bytes) { return madvise(at, bytes, MADV_DONTNEED) == 0; }
+
 void os_release(void *at, usize bytes) {
     const int status = munmap(at, bytes);
     CHECK(status == 0);

@@ -13,6 +13,9 @@ void *os_reserve(usize bytes, Error *err);
 bool os_commit(void *at, usize bytes, Error *err);
 // ... and gives it back: inaccessible again, contents dropped.
 bool os_decommit(void *at, usize bytes, Error *err);
+// Drops the contents of accessible pages: they are zero when touched next. False: they are as they
+// were (locked in memory, say).
+bool os_clear(void *at, usize bytes);
 void os_release(void *at, usize bytes);
 
 #endif

@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/os_mem.h"
 #include "runtime/signals.h"
 #include "types/cpu.h"
+#include "types/vmctx.h"
 
 static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
 static ImagoEngine *engines;
@@ -87,6 +89,9 @@ void imago_engine_delete(ImagoEngine *engine) {
     }
     vec_free(&engine->sigs);
     mem_free(engine->slots);
+    while (engine->spare_count != 0) {
+        os_release(engine->spares[--engine->spare_count].base, VM_MEMORY_RESERVE_BYTES);
+    }
     pthread_mutex_destroy(&engine->lock);
     mem_free(engine);
 }

@@ -16,12 +16,22 @@ typedef struct EngineSig {
     FuncType type; // types owned
 } EngineSig;
 
+// Address space of a memory that ended, for the next one. `bytes` of it are accessible and zero.
+typedef struct SpareMemory {
+    u8 *base;
+    u64 bytes;
+} SpareMemory;
+
+enum { ENGINE_MAX_SPARES = 8 };
+
 struct ImagoEngine {
     u64 cpu_features; // of this machine
     pthread_mutex_t lock; // of all below
     VEC(EngineSig) sigs;
     u32 *slots; // hash table: index + 1, 0 is free; a power of two
     u32 slot_count;
+    SpareMemory spares[ENGINE_MAX_SPARES];
+    u32 spare_count;
     struct ImagoEngine *next; // all engines, for fork
 };
 

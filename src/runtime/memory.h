@@ -11,6 +11,7 @@ struct ImagoMemory {
     ImagoStore *store;
     ImagoMemory *next; // in store->memories, once the store owns it
     Limits limits;     // as declared; min is the size at first
+    bool has_file;     // part of it is mapped from an image
 };
 
 // A memory of limits.min zeroed pages, owned by the caller until the store gets it.

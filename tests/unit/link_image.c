@@ -314,7 +314,8 @@ TEST(positions_are_small) {
 TEST(flags_say_what_is_copied) {
     for (u32 large = 0; large < 2; large++) {
         Linked linked;
-        if (linked_open(&linked, (FixtureOptions){.workers = 1, .large_data_bytes = large * 9000})) {
+        const FixtureOptions options = {.workers = 1, .large_data_bytes = large * 9000};
+        if (linked_open(&linked, options)) {
             u32 wanted = IMAGE_COPIES_NO_DATA | IMAGE_COPIES_NO_ELEMS;
             for (u32 i = 0; i < linked.image.datas.count; i++) {
                 const ImageData data = image_data(&linked.image, i);

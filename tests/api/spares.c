@@ -1,0 +1,108 @@
+// Memories that get the address space of earlier ones: they find it zero, and no larger than theirs.
+#include "world.h"
+
+static const char GUEST[] = "(module (import \"host\" \"memory\" (memory 0))"
+                            " (func (export \"load\") (param i32) (result i32)"
+                            "  (i32.load8_u (local.get 0))))";
+// Large enough for a snapshot, which is mapped from the image.
+static const char WITH_DATA[] =
+    "(module (memory 2) (data (i32.const 0) \"%s\")"
+    " (func (export \"load\") (param i32) (result i32) (i32.load8_u (local.get 0))))";
+
+static ImagoMemory *new_memory(ImagoStore *store, uint32_t pages) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    const ImagoLimits limits = {.min = pages};
+    ImagoMemory *memory = imago_memory_new(store, &limits, &error);
+    if (memory == NULL) {
+        TEST_FAIL("no memory: %s", error.text);
+    }
+    return memory;
+}
+
+static bool is_zero(const ImagoMemory *memory) {
+    const uint8_t *data = imago_memory_data(memory);
+    for (uint64_t i = 0; i < imago_memory_bytes(memory); i++) {
+        if (data[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What the guest sees of a memory of `pages`: its last byte is there, the next one is not.
+static void expect_end(World *world, uint32_t pages) {
+    ImagoExtern item = {.kind = IMAGO_EXTERN_MEMORY, .of.memory = new_memory(world->store, pages)};
+    EXPECT(is_zero(item.of.memory));
+    EXPECT(imago_linker_define(world->linker, "host", 4, "memory", 6, item, &world->error));
+    ImagoInstance *instance;
+    ImagoExtern load;
+    EXPECT(imago_linker_instantiate(world->linker, world->images[0], &instance, &world->error) ==
+           IMAGO_OK);
+    EXPECT(imago_instance_export(instance, "load", 4, &load));
+    ImagoValue value = {.i32 = (int32_t)(pages * 65536 - 1)};
+    EXPECT_EQ(imago_func_call(world->store, load.of.func, &value, NULL), IMAGO_OK);
+    EXPECT_EQ(value.i32, 0);
+    value.i32 = (int32_t)(pages * 65536);
+    EXPECT_EQ(imago_func_call(world->store, load.of.func, &value, NULL), IMAGO_TRAP);
+}
+
+static void renew_store(World *world) {
+    imago_store_delete(world->store);
+    world->store = imago_store_new(world->engine, NULL, &world->error);
+    world->linker = imago_linker_new(world->store, &world->error);
+}
+
+// Leaves address space of `pages`, all written to, behind.
+static void use_and_end(World *world, uint32_t pages) {
+    ImagoMemory *memory = new_memory(world->store, pages - 1);
+    EXPECT_EQ(imago_memory_grow(memory, 1), pages - 1);
+    memset(imago_memory_data(memory), 0xAA, imago_memory_bytes(memory));
+    renew_store(world);
+}
+
+TEST(zero_and_no_larger) {
+    World world = world_new(NULL);
+    if (world_image(&world, GUEST) != NULL) {
+        for (uint32_t pages = 1; pages < 12; pages += 3) {
+            use_and_end(&world, 6);
+            expect_end(&world, pages);
+            renew_store(&world);
+        }
+    }
+    world_delete(&world);
+}
+
+TEST(no_trace_of_a_snapshot) {
+    static char digits[6001], text[sizeof WITH_DATA + sizeof digits];
+    memset(digits, 'x', sizeof digits - 1);
+    (void)snprintf(text, sizeof text, WITH_DATA, digits);
+    World world = world_new(NULL);
+    if (world_image(&world, text) != NULL) {
+        EXPECT(imago_linker_instantiate(world.linker, world.images[0], &world.instance,
+                                        &world.error) == IMAGO_OK);
+        renew_store(&world);
+        EXPECT(is_zero(new_memory(world.store, 2)));
+    }
+    world_delete(&world);
+}
+
+// More than an engine keeps, at once and again.
+TEST(many) {
+    World world = world_new(NULL);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 20; i++) {
+            ImagoMemory *memory = new_memory(world.store, 1 + i % 3);
+            EXPECT(is_zero(memory));
+            memset(imago_memory_data(memory), 1, imago_memory_bytes(memory));
+        }
+        renew_store(&world);
+    }
+    world_delete(&world);
+}
+
+int main(void) {
+    RUN(zero_and_no_larger);
+    RUN(no_trace_of_a_snapshot);
+    RUN(many);
+    return test_end();
+}
