@@ -17,9 +17,24 @@ static bool is_active_0(const DataSegment *data) {
     return data->mode == SEGMENT_ACTIVE && data->memory == 0;
 }
 
+// True if an element segment may turn out not to fit its table: instantiation then traps before any
+// data segment is applied, and functions that are in an imported table by then see that.
+static bool elems_may_trap(const Module *module) {
+    for (u32 i = 0; i < module->elem_count; i++) {
+        const ElemSegment *segment = &module->elems[i];
+        if (segment->mode == SEGMENT_ACTIVE &&
+            (segment->offset.kind != CONST_VALUE ||
+             !range_fits((u32)segment->offset.low, segment->count,
+                         module->tables[segment->table].limits.min))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Pages that the active segments touch. False: no snapshot.
 static bool snapshot_range(const Module *module, u64 *address, u64 *bytes) {
-    if (module->memory_count == 0 || module->memory_import_count != 0) {
+    if (module->memory_count == 0 || module->memory_import_count != 0 || elems_may_trap(module)) {
         return false;
     }
     const u64 memory_bytes = (u64)module->memories[0].min * WASM_PAGE_BYTES;
