@@ -439,10 +439,11 @@ static void step_memory(Gen *g) {
 
 // Many values at once: more than there are registers.
 static void step_pump(Gen *g) {
-    const u32 count = 5 + below(g, 36);
+    const u32 count = 3 + below(g, percent(g, 70) ? 14 : 38);
     const u8 type = any_number_type(g);
     for (u32 i = 0; i < count && g->sp < MAX_STACK / 2; i++) {
-        push_value(g, percent(g, 60) ? type : any_number_type(g));
+        const u8 chosen = percent(g, 60) ? type : any_number_type(g);
+        percent(g, 70) ? push_computed(g, chosen) : push_value(g, chosen);
     }
 }
 
@@ -469,7 +470,16 @@ static const StepRow STEPS[] = {
     {100, step_value}, {220, step_number}, {160, step_local}, {50, step_load}, {60, step_store},
     {110, step_block}, {60, step_br_if},   {10, step_br},     {12, step_br_table}, {4, step_return},
     {12, step_trap},   {50, step_call},    {45, step_select}, {12, step_table}, {14, step_memory},
-    {20, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate}};
+    {20, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate},
+    {30, step_fixed}};
+
+// Keeps the registers full while locals are read for the last time and written.
+static void step_pressed(Gen *g) {
+    static void (*const CHOICES[])(Gen *) = {step_pump, step_number, step_number, step_fixed,
+                                             step_fixed, step_update, step_local, step_local, step_value,
+                                             step_store, step_select};
+    CHOICES[below(g, COUNT_OF(CHOICES))](g);
+}
 
 static void steps(Gen *g, u32 count) {
     u32 total = 0;
@@ -482,8 +492,8 @@ static void steps(Gen *g, u32 count) {
         while (chosen >= STEPS[row].weight) {
             chosen -= STEPS[row++].weight;
         }
-        STEPS[row].step(g);
-        while (g->sp > MAX_STACK / 2) {
+        g->is_pressed && percent(g, 70) ? step_pressed(g) : STEPS[row].step(g);
+        while (g->sp > MAX_STACK / 2 && g->sp > g->base) {
             sink(g);
         }
     }
@@ -563,7 +573,7 @@ void function_body(Gen *g) {
     while (g->budget > 0) {
         steps(g, 8);
     }
-    if (!g->is_dead && percent(g, 50)) {
+    if (!g->is_dead && percent(g, g->is_pressed ? 15 : 35)) { // else they die early
         fold_locals(g);
     }
     fix_stack(g, g->type->results, g->type->result_count);

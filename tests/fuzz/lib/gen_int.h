@@ -66,6 +66,7 @@ typedef struct Gen {
     u32 label_count;
     i32 budget;
     u32 depth;
+    bool is_pressed; // many values at once, few kinds of step
     u8 favourite; // type that values of no particular type often have
 } Gen;
 
@@ -90,6 +91,7 @@ void push_type(Gen *g, u8 type);
 // Makes the top of the stack be of these types.
 void need(Gen *g, const u8 *types, u32 count);
 void push_value(Gen *g, u8 type);
+void push_computed(Gen *g, u8 type);
 void push_condition(Gen *g);
 void push_masked(Gen *g, u32 mask);
 void canonicalize(Gen *g, u8 type);
@@ -102,6 +104,7 @@ void step_number(Gen *g);
 void step_load(Gen *g);
 void step_store(Gen *g);
 void step_local(Gen *g);
+void step_fixed(Gen *g);
 void step_update(Gen *g);
 void step_rotate(Gen *g);
 void step_select(Gen *g);

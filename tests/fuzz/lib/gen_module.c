@@ -85,6 +85,7 @@ static void write_code(Gen *g, Bytes *section) {
         g->type = &type;
         static const u8 TYPES[] = {T_I32, T_I64, T_F32, T_F64};
         g->favourite = TYPES[below(g, 4)];
+        g->is_pressed = percent(g, 35);
         choose_locals(g);
         g->budget = 20 + (i32)below(g, percent(g, 75) ? 250 : percent(g, 98) ? 1200 : 30000);
         g->code.count = 0;

@@ -6,7 +6,7 @@ static u32 below(Gen *g, u32 bound) { return rng_below(&g->rng, bound); }
 
 u8 any_number_type(Gen *g) {
     static const u8 TYPES[] = {T_I32, T_I64, T_F32, T_F64};
-    return percent(g, 35) ? g->favourite : TYPES[below(g, 4)];
+    return percent(g, g->is_pressed ? 75 : 35) ? g->favourite : TYPES[below(g, 4)];
 }
 
 u8 any_type(Gen *g) {
@@ -357,6 +357,17 @@ void push_value(Gen *g, u8 type) {
     g->base = base;
 }
 
+// A value that is surely computed, so that it takes a register.
+void push_computed(Gen *g, u8 type) {
+    const u32 base = g->base;
+    const u32 depth = g->depth;
+    g->base = g->sp;
+    g->depth = depth > 4 ? depth : 4;
+    push_number(g, type);
+    g->depth = depth;
+    g->base = base;
+}
+
 // ---- Memory -------------------------------------------------------------------------------------
 
 void push_masked(Gen *g, u32 mask) {
@@ -506,6 +517,26 @@ void step_local(Gen *g) {
     const bool is_tee = percent(g, 40);
     emit_u32(g, is_tee ? 0x22 : 0x21, local);
     g->sp -= is_tee ? 0 : 1;
+}
+
+// A division, shift or rotation, which want certain registers, of locals above what is pending.
+void step_fixed(Gen *g) {
+    static const OpRange FIXED[] = {{0x6D, 0x70, 2, T_I32, T_I32}, {0x74, 0x78, 2, T_I32, T_I32},
+                                    {0x7F, 0x82, 2, T_I64, T_I64}, {0x86, 0x8A, 2, T_I64, T_I64}};
+    const u32 base = g->base;
+    const u32 depth = g->depth;
+    const OpRange *range = &FIXED[below(g, COUNT_OF(FIXED))];
+    if (percent(g, 70)) {
+        g->base = g->sp;
+        g->depth = 5; // leaves only
+    }
+    if (percent(g, 50)) { // the first operand is computed, the second a local
+        push_computed(g, range->operand);
+        g->base = g->base > base ? g->sp - 1 : base;
+    }
+    apply_any(g, range);
+    g->depth = depth;
+    g->base = base;
 }
 
 // x = x op value: what compilers like to do in the local's register.
