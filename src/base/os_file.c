@@ -1,3 +1,4 @@
+#define _GNU_SOURCE // O_TMPFILE
 #include "base/os_file.h"
 
 #include <errno.h>
@@ -71,29 +72,51 @@ void file_release(FileBytes *file) {
     *file = (FileBytes){0};
 }
 
+// A random name in the folder of out->path, into out->temp_path.
+static void make_temp_path(FileOut *out) {
+    u64 random = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+        random = (u64)getpid() * 0x9E3779B97F4A7C15u + (u64)(uintptr_t)out;
+    }
+    const char *slash = strrchr(out->path, '/');
+    const int folder_bytes = slash != NULL ? (int)(slash - out->path) + 1 : 0;
+    (void)snprintf(out->temp_path, sizeof out->temp_path, "%.*s.imago-%016llx.tmp", folder_bytes,
+                   out->path, (unsigned long long)random);
+}
+
+// A file without a name, which is gone if this process dies. -1: this file system has none.
+static int open_unnamed(FileOut *out, u32 mode) {
+    const char *slash = strrchr(out->path, '/');
+    const int bytes = slash != NULL ? (int)(slash - out->path) + 1 : 0;
+    char *folder = out->temp_path; // not in use yet
+    (void)snprintf(folder, sizeof out->temp_path, "%.*s.", bytes, out->path);
+    // It gets its name by way of /proc.
+    const bool can_link = access("/proc/self/fd", X_OK) == 0;
+    const int fd = can_link ? open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, mode) : -1;
+    out->temp_path[0] = 0;
+    return fd;
+}
+
 bool file_out_open(FileOut *out, const char *path, u32 mode, Error *err) {
     out->fd = -1;
     out->temp_path[0] = 0;
     out->path[0] = 0;
-    if (strlen(path) + 24 > sizeof out->path) {
-        return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "path too long");
+    if (strlen(path) + 40 > sizeof out->path) {
+        return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "cannot create: path too long");
     }
+    memcpy(out->path, path, strlen(path) + 1);
+    out->fd = open_unnamed(out, mode);
     for (u32 attempt = 0; attempt < 16 && out->fd < 0; attempt++) {
-        u64 random = 0;
-        if (getrandom(&random, sizeof random, 0) != sizeof random) {
-            random = (u64)getpid() * 0x9E3779B97F4A7C15u + attempt;
-        }
-        (void)snprintf(out->temp_path, sizeof out->temp_path, "%s.%016llx.tmp", path,
-                       (unsigned long long)random);
+        make_temp_path(out);
         out->fd = open(out->temp_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (out->fd < 0 && errno != EEXIST) {
             break;
         }
     }
     if (out->fd < 0) {
+        out->temp_path[0] = 0;
         return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "cannot create: %s", strerror(errno));
     }
-    memcpy(out->path, path, strlen(path) + 1);
     return true;
 }
 
@@ -115,10 +138,30 @@ bool file_write_at(int fd, u64 offset, const void *bytes, usize count, Error *er
     return true;
 }
 
+// Gives an unnamed file its temporary name.
+static bool link_unnamed(FileOut *out) {
+    char descriptor[40];
+    (void)snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", out->fd);
+    for (u32 attempt = 0; attempt < 16; attempt++) {
+        make_temp_path(out);
+        if (linkat(AT_FDCWD, descriptor, AT_FDCWD, out->temp_path, AT_SYMLINK_FOLLOW) == 0) {
+            return true;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    out->temp_path[0] = 0;
+    return false;
+}
+
 bool file_out_commit(FileOut *out, Error *err) {
-    const int closed = close(out->fd);
-    out->fd = -1;
-    if (closed != 0 || rename(out->temp_path, out->path) != 0) {
+    bool ok = out->temp_path[0] != 0 || link_unnamed(out);
+    if (ok) {
+        ok = close(out->fd) == 0;
+        out->fd = -1;
+    }
+    if (!ok || rename(out->temp_path, out->path) != 0) {
         const int reason = errno;
         file_out_discard(out);
         return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "cannot create: %s", strerror(reason));

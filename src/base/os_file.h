@@ -15,8 +15,9 @@ typedef struct FileBytes {
 bool file_read(FileBytes *out, const char *path, Error *err);
 void file_release(FileBytes *file);
 
-// A file that appears under its name only when complete. Written under a random name in the same
-// directory; file_out_commit renames it, file_out_discard removes it.
+// A file that appears under its name only when complete. It has no name before, so that nothing is
+// left of it if the process dies (where the file system cannot do that: a random name in the same
+// folder). file_out_commit names it, replacing an older file; file_out_discard drops it.
 typedef struct FileOut {
     int fd;
     char temp_path[4096];

@@ -83,7 +83,9 @@ static void hold_closed_streams(void) {
 
 int main(int argc, char **argv) {
     hold_closed_streams();
-    // A reader that is gone is an error code for the guest and for us, not death.
+    // A reader that is gone and a file that must not grow are error codes for the guest and for us,
+    // not death.
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     return cli_finish_output(dispatch(argc, argv));
 }

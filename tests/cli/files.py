@@ -6,6 +6,7 @@ import subprocess
 from harness import IMAGO, Skip, run
 from rows_traps import PROGRAMS as TRAP_PROGRAMS
 from rows_usage import FILES as USAGE_FILES
+from wasm import slow_module
 
 FILES = {
     "lib.wat": USAGE_FILES["add.wat"],
@@ -150,6 +151,44 @@ def few_descriptors(folder):
     assert status in (66, 71), f"exit status {status}: {err}"
 
 
+def leaves_nothing_when_killed(folder):
+    """Killed at any moment of a compilation: no part of an image, no temporary file."""
+    module = folder.file("slow.wasm")
+    with open(module, "wb") as file:
+        file.write(slow_module(1))
+    for tenth in range(10):
+        image = folder.file("slow.image")
+        with subprocess.Popen([IMAGO, "compile", module, "-o", image]) as process:
+            try:
+                process.wait(0.02 * (tenth + 1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        made = set(os.listdir(folder.path)) - set(FILES) - {"slow.wasm"}
+        assert made <= {"slow.image"}, f"left behind: {made}"
+        if made:
+            expect(run(["objdump", "--funcs", image]), 0)
+            os.unlink(image)
+
+
+def stays_below_a_file_size(folder):
+    """A limit on files is an error, not death by a signal."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    expect(run(["compile", folder.file("lib.wat"), "-o", folder.file("x.image")], setup=limit), 74,
+           "File too large")
+    expect(run(["run", folder.file("says.wat")], setup=limit), 74, "File too large")
+    assert sorted(os.listdir(folder.path)) == sorted(FILES), "something is left behind"
+
+
+def takes_long_names(folder):
+    """A file name may be as long as the system allows."""
+    image = folder.file("x" * 255)
+    expect(run(["compile", folder.file("lib.wat"), "-o", image]), 0)
+    expect(run(["run", "--invoke", "add", image, "1", "2"]), 0, out="3\n")
+    expect(run(["compile", folder.file("lib.wat"), "-o", image + "x"]), 73, "File name too long")
+    expect(run(["compile", folder.file("lib.wat"), "-o", "x/" * 3000 + "x"]), 73, "too long")
+
+
 def statistics(folder):
     """--stats says its lines on standard error."""
     result = run(["compile", folder.file("lib.wat"), "-o", folder.file("x.image"), "--stats"])
@@ -160,5 +199,6 @@ def statistics(folder):
 TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
-    guest_loses_its_output, damaged_image, little_address_space, few_descriptors, statistics,
+    guest_loses_its_output, damaged_image, little_address_space, few_descriptors,
+    leaves_nothing_when_killed, stays_below_a_file_size, takes_long_names, statistics,
 ]

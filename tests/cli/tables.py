@@ -7,7 +7,7 @@ import subprocess
 
 from harness import IMAGO, Skip, run
 from rows_usage import COMMANDS, FILES as USAGE_FILES
-from wasm import CODE, FUNC, HEAD, ONE_TYPE, body, leb, section
+from wasm import slow_module
 
 FILES = {"lib.wat": USAGE_FILES["add.wat"]}
 
@@ -169,15 +169,6 @@ def scripts_that_are_none(folder):
     status, out, err = run(["wast", path])
     assert status == 65 and re.search(r"none.wast:2:\d+: ", err), out + err
     assert last_line(out) == "0 passed, 1 failed, 0 skipped", out
-
-
-def slow_module(seconds_of_work):
-    """A module of one function type whose compilation takes a while."""
-    code = b"\x41\x01\x41\x02\x6a\x1a" * 200000 + b"\x0b"
-    count = 30 * seconds_of_work
-    bodies = body(code) * count
-    return (HEAD + ONE_TYPE + section(FUNC, leb(count) + bytes(count)) +
-            section(CODE, leb(count) + bodies))
 
 
 def shows_progress(folder):
