@@ -573,7 +573,8 @@ void function_body(Gen *g) {
     while (g->budget > 0) {
         steps(g, 8);
     }
-    if (!g->is_dead && percent(g, g->is_pressed ? 15 : 35)) { // else they die early
+    // Where that is not done, locals die early.
+    if (!g->is_dead && percent(g, g->is_pressed ? 15 : 35)) {
         fold_locals(g);
     }
     fix_stack(g, g->type->results, g->type->result_count);
