@@ -193,7 +193,7 @@ static bool is_plain_jump(Baseline *b, const Control *control) {
 // Fixes the label's state if it has none; true if a jump to it is all that this edge takes.
 static bool fix_target(Baseline *b, Control *control) {
     if (is_wide(b, control)) {
-        operands_to_slots(b);
+        operands_to_slots(b, label_arity(b, control));
         regs_flush(b, 0);
         if (control->kind != CONTROL_FUNC) {
             (void)label_fix(b, control);

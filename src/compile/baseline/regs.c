@@ -243,14 +243,17 @@ void settle(Baseline *b, u32 count) {
     b->settled = b->settled < count ? count : b->settled;
 }
 
-void operands_to_slots(Baseline *b) {
+void operands_to_slots(Baseline *b, u32 count) {
     settle(b, b->sp);
-    for (u32 i = b->slotted; i < b->sp; i++) {
+    const u32 first = b->sp - count;
+    const bool is_known = b->slotted_from <= first && first < b->slotted;
+    for (u32 i = is_known ? b->slotted : first; i < b->sp; i++) {
         if (b->stack[i].kind == VALUE_CONST) {
             value_store(b, i, &b->stack[i]);
             b->stack[i] = (Value){.kind = VALUE_SLOT, .type = b->stack[i].type, .index = i};
         }
     }
+    b->slotted_from = is_known ? b->slotted_from : first;
     b->slotted = b->sp;
 }
 

@@ -111,7 +111,7 @@ typedef struct Baseline {
     // Operand stack, control stack, locals.
     Value *stack;
     u32 sp, settled;
-    u32 slotted; // entries below are in their slots, none is a constant
+    u32 slotted_from, slotted; // entries from here to there are in slots, none is a constant
     VEC(Value) stack_memory;
     VEC(Control) controls;
     VEC(LocalState) locals;

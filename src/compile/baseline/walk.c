@@ -319,7 +319,7 @@ static void reserve(Baseline *b) {
         out_of_memory(b);
     }
     b->stack = b->stack_memory.at;
-    b->sp = b->settled = b->slotted = 0;
+    b->sp = b->settled = b->slotted = b->slotted_from = 0;
     b->return_edge = LABEL_NONE;
 }
 
