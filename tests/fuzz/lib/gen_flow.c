@@ -475,9 +475,9 @@ static const StepRow STEPS[] = {
 
 // Keeps the registers full while locals are read for the last time and written.
 static void step_pressed(Gen *g) {
-    static void (*const CHOICES[])(Gen *) = {step_pump, step_number, step_number, step_fixed,
-                                             step_fixed, step_update, step_local, step_local, step_value,
-                                             step_store, step_select};
+    static void (*const CHOICES[])(Gen *) = {step_pump,   step_number, step_number, step_fixed,
+                                             step_fixed,  step_update, step_local,  step_local,
+                                             step_value,  step_store,  step_select};
     CHOICES[below(g, COUNT_OF(CHOICES))](g);
 }
 
