@@ -5,7 +5,11 @@
 //     operand stack entry (owner = its index);
 //   - a local is in at most one register, LocalState.reg; it is also in its home unless dirty;
 //   - i32 values in registers have their upper half zero (docs/abi.md);
-//   - entries of the operand stack below `settled` are constants or in their frame slots.
+//   - entries of the operand stack below `settled` are constants or in their frame slots;
+//   - entries below the innermost block's height change their kind only as the block opens: other
+//     paths to its end have left them as they were then;
+//   - an operand that has been popped is kept by `locked` alone: its register or its local is not
+//     to be written or emptied before it is read, though the local may count as dead already.
 #ifndef COMPILE_BASELINE_STATE_H
 #define COMPILE_BASELINE_STATE_H
 
