@@ -33,6 +33,7 @@ FOLDERS = {
     "api": (["release", "debug", "asan"], 300),
     "hostile": (["debug", "asan"], 600),
     "cli": (["release", "asan"], 300),
+    "files": (["release", "asan"], 120),
     "spec": (["release", "debug", "asan"], 300),
     "run": (["release"], 600),
     "same": (["release"], 300),

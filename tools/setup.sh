@@ -49,6 +49,7 @@ if [ "$purpose" = test ]; then
     want /usr/lib/wasm32-wasi/libc.a /usr/lib/wasm32-wasip1/libc.a -- wasi-libc
     want eu-elflint -- elfutils
     want gdb -- gdb
+    want strace -- strace
     want pkg-config -- pkg-config
     want git -- git
     if ! ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.builtins-wasm32.a \

@@ -49,6 +49,21 @@ bool imago_is_text(const void *bytes, size_t count) {
     return !wasm_has_magic(bytes, count) && wat_looks_like_text((Str){bytes, count});
 }
 
+// The input is a text: an error found in the binary made of it gets its place in the text.
+static void place_in_text(Str text, Error *err) {
+    WatPlace place;
+    if (err == NULL || err->line != 0 || err->offset == ERROR_NO_OFFSET) {
+        return;
+    }
+    if (wat_locate(text, err->offset, &place)) {
+        err->offset = place.offset;
+        err->line = place.line;
+        err->column = place.column;
+    } else {
+        err->offset = ERROR_NO_OFFSET;
+    }
+}
+
 // Compiles binary or text to an open file.
 static bool compile_to(const void *bytes, usize count, int fd, const ImagoCompileOptions *options,
                        ImagoCompileStats *stats, Error *err) {
@@ -57,13 +72,18 @@ static bool compile_to(const void *bytes, usize count, int fd, const ImagoCompil
     Writer wasm = {0};
     TRY(driver_options(options, &driver, err));
     bool is_ok = true;
-    if (imago_is_text(bytes, count)) {
-        is_ok = wat_to_wasm((Str){bytes, count}, &wasm, err);
+    const Str input = {bytes, count};
+    const bool is_text = imago_is_text(bytes, count);
+    if (is_text) {
+        is_ok = wat_to_wasm(input, &wasm, err);
         bytes = wasm.at;
         count = wasm.count;
     }
     is_ok = is_ok && drive(bytes, count, fd, &driver, &done, err);
     writer_free(&wasm);
+    if (!is_ok && is_text) {
+        place_in_text(input, err);
+    }
     if (is_ok && stats != NULL) {
         *stats = (ImagoCompileStats){
             .wasm_bytes = count,
@@ -116,9 +136,13 @@ bool imago_validate(const void *bytes, size_t count, ImagoError *error) {
         return drive_validate(bytes, count, error);
     }
     Writer wasm = {0};
-    const bool is_ok = wat_to_wasm((Str){bytes, count}, &wasm, error) &&
-                       drive_validate(wasm.at, wasm.count, error);
+    const Str text = {bytes, count};
+    const bool is_ok =
+        wat_to_wasm(text, &wasm, error) && drive_validate(wasm.at, wasm.count, error);
     writer_free(&wasm);
+    if (!is_ok) {
+        place_in_text(text, error);
+    }
     return is_ok;
 }
 

@@ -48,6 +48,9 @@ static void write_section(Parser *p, SectionId id, Writer *out) {
     } else {
         write_uleb(out, section->bytes.count);
     }
+    if (id == SECTION_CODE) {
+        p->code_base = out->count;
+    }
     write_bytes(out, section->bytes.at, section->bytes.count);
 }
 

@@ -153,8 +153,19 @@ static void write_name_map(Parser *p, u32 func) {
     }
 }
 
+// The positions noted in a body count from the first function now.
+//   first    of them
+//   code_at  start of the body there
+static void move_positions(Parser *p, usize first, usize code_at) {
+    for (usize i = first; i < p->positions.count; i++) {
+        p->positions.at[i].code_off += (u32)code_at;
+    }
+}
+
 static bool field_func(Parser *p) {
     bool is_import;
+    const u32 text_off = wat_text_off(p);
+    const usize first_position = p->positions.count;
     TRY(take_common(p, SPACE_FUNC, &is_import));
     if (is_import) {
         return true;
@@ -164,16 +175,19 @@ static bool field_func(Parser *p) {
     TRY(take_locals(p));
     Writer *body = &p->body;
     writer_clear(body);
+    wat_note_position(p, body, text_off);
     emit_uleb(body, p->runs.count);
     for (usize i = 0; i < p->runs.count; i++) {
         emit_uleb(body, p->runs.at[i].count);
         emit_u8(body, p->runs.at[i].type);
     }
     TRY(wat_take_instructions(p, body));
+    wat_note_position(p, body, wat_text_off(p));
     wat_emit_opcode(OP_END, body);
     write_name_map(p, func);
     Writer *code = entry_of(p, SECTION_CODE);
     emit_uleb(code, body->count);
+    move_positions(p, first_position, code->count);
     write_bytes(code, body->at, body->count);
     wat_open_scope(p); // names of locals end here
     return take_close(p);

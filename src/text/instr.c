@@ -18,8 +18,8 @@ static FrameKind top_kind(Parser *p) {
     return p->frames.count == 0 ? FRAME_NONE : (FrameKind)top_frame(p)->kind;
 }
 
-static bool push_frame(Parser *p, FrameKind kind, u32 symbol) {
-    const Frame frame = {(u8)kind, symbol, (u32)p->pending.count};
+static bool push_frame(Parser *p, FrameKind kind, u32 symbol, u32 text_off) {
+    const Frame frame = {(u8)kind, symbol, (u32)p->pending.count, text_off};
     return vec_push(&p->frames, frame) || wat_no_memory(p);
 }
 
@@ -28,11 +28,13 @@ static void pop_frame(Parser *p) { p->frames.count--; }
 // Appends what waits for the top frame.
 static void flush_pending(Parser *p, Writer *out) {
     const u32 start = top_frame(p)->pending_off;
+    wat_note_position(p, out, top_frame(p)->text_off);
     write_bytes(out, p->pending.at + start, p->pending.count - start);
     p->pending.count = start;
 }
 
 static void end_block(Parser *p, Writer *out) {
+    wat_note_position(p, out, wat_text_off(p));
     wat_emit_opcode(OP_END, out);
     wat_pop_label(p);
     pop_frame(p);
@@ -49,21 +51,23 @@ static bool wants_folded(FrameKind kind) {
 // At the word behind "(".
 static bool open_folded(Parser *p, Writer *out) {
     const Opcode op = (Opcode)p->in.tok.word;
+    const u32 text_off = wat_text_off(p);
     u32 symbol = ID_NONE;
     if (op == OP_ELSE || op == OP_END) {
         return unexpected(p);
     }
     TRY(text_advance(&p->in));
     if (!opens_block(op)) {
-        TRY(push_frame(p, FRAME_FOLDED, ID_NONE));
+        TRY(push_frame(p, FRAME_FOLDED, ID_NONE, text_off));
         return wat_take_plain(p, op, &p->pending);
     }
     TRY(wat_take_symbol(p, &symbol));
-    TRY(push_frame(p, op == OP_IF ? FRAME_IF : FRAME_BLOCK, symbol));
+    TRY(push_frame(p, op == OP_IF ? FRAME_IF : FRAME_BLOCK, symbol, text_off));
     if (op == OP_IF) { // the label is not in scope in the condition
         return wat_take_plain(p, op, &p->pending);
     }
     TRY(wat_push_label(p, symbol));
+    wat_note_position(p, out, text_off);
     return wat_take_plain(p, op, out);
 }
 
@@ -72,13 +76,15 @@ static bool open_then(Parser *p, Writer *out) {
     flush_pending(p, out);
     frame->kind = FRAME_IF_THEN;
     TRY(wat_push_label(p, frame->symbol));
-    return text_take_word(&p->in, WORD_THEN) && push_frame(p, FRAME_ARM, ID_NONE);
+    return text_take_word(&p->in, WORD_THEN) &&
+           push_frame(p, FRAME_ARM, ID_NONE, wat_text_off(p));
 }
 
 static bool open_else(Parser *p, Writer *out) {
     top_frame(p)->kind = FRAME_IF_ELSE;
+    wat_note_position(p, out, wat_text_off(p));
     wat_emit_opcode(OP_ELSE, out);
-    return text_advance(&p->in) && push_frame(p, FRAME_ARM, ID_NONE);
+    return text_advance(&p->in) && push_frame(p, FRAME_ARM, ID_NONE, wat_text_off(p));
 }
 
 // At "(" followed by a word that starts something here.
@@ -132,6 +138,7 @@ static bool flat_else(Parser *p, Writer *out) {
     }
     Frame *frame = top_frame(p);
     frame->kind = FRAME_FLAT;
+    wat_note_position(p, out, wat_text_off(p));
     wat_emit_opcode(OP_ELSE, out);
     return text_advance(&p->in) && check_label(p, frame->symbol);
 }
@@ -158,13 +165,15 @@ static bool flat(Parser *p, Writer *out) {
     if (op == OP_END) {
         return flat_end(p, out);
     }
+    const u32 text_off = wat_text_off(p);
     TRY(text_advance(&p->in));
     if (opens_block(op)) {
         u32 symbol;
         TRY(wat_take_symbol(p, &symbol));
-        TRY(push_frame(p, op == OP_IF ? FRAME_FLAT_IF : FRAME_FLAT, symbol));
+        TRY(push_frame(p, op == OP_IF ? FRAME_FLAT_IF : FRAME_FLAT, symbol, text_off));
         TRY(wat_push_label(p, symbol));
     }
+    wat_note_position(p, out, text_off);
     return wat_take_plain(p, op, out);
 }
 

@@ -29,6 +29,7 @@ static void parser_delete(Parser *p) {
     vec_free(&p->runs);
     vec_free(&p->frames);
     vec_free(&p->labels);
+    vec_free(&p->positions);
     arena_deinit(&p->arena);
     mem_free(p);
 }
@@ -120,6 +121,54 @@ bool wat_to_wasm(Str text, Writer *out, Error *err) {
     const bool ok = wat_translate(words, text, out, err);
     mem_free(words);
     return ok;
+}
+
+void wat_note_position(Parser *p, const Writer *out, u32 text_off) {
+    if (p->keeps_positions && out == &p->body) {
+        const CodePosition position = {(u32)out->count, text_off};
+        p->keeps_positions = vec_push(&p->positions, position);
+    }
+}
+
+// The text offset of the last position that is not behind `wasm_offset`.
+static bool find_position(const Parser *p, u64 wasm_offset, u32 *text_off) {
+    bool found = false;
+    if (wasm_offset >= p->code_base + p->sections[SECTION_CODE].bytes.count) {
+        return false;
+    }
+    for (usize i = 0; i < p->positions.count; i++) {
+        const CodePosition *position = &p->positions.at[i];
+        if (p->code_base + position->code_off > wasm_offset) {
+            break;
+        }
+        *text_off = position->text_off;
+        found = true;
+    }
+    return found;
+}
+
+bool wat_locate(Str text, u64 wasm_offset, WatPlace *place) {
+    Words *words = mem_alloc(sizeof *words);
+    Parser *p = parser_new();
+    Writer out = {0};
+    u32 text_off = 0;
+    bool found = false;
+    if (words != NULL && p != NULL && text.count <= UINT32_MAX) {
+        text_words_init(words);
+        p->keeps_positions = true;
+        found = text_cursor_init(&p->in, text, words, NULL) && take_text(p, false, &out) &&
+                p->keeps_positions && find_position(p, wasm_offset, &text_off);
+    }
+    if (found) {
+        place->offset = text_off;
+        text_position_of(text, text_off, &place->line, &place->column);
+    }
+    writer_free(&out);
+    if (p != NULL) {
+        parser_delete(p);
+    }
+    mem_free(words);
+    return found;
 }
 
 bool wat_looks_like_text(Str text) {

@@ -93,6 +93,7 @@ typedef struct Frame {
     u8 kind;         // FrameKind
     u32 symbol;      // of the block's label, ID_NONE if it has none
     u32 pending_off; // start of the waiting bytes
+    u32 text_off;    // of the instruction
 } Frame;
 
 typedef struct Label {
@@ -103,6 +104,12 @@ typedef struct LocalRun {
     u32 count;
     u8 type;
 } LocalRun;
+
+// Where an instruction of the code section stands in the text.
+typedef struct CodePosition {
+    u32 code_off; // from the first function; while its function is read, from the start of the body
+    u32 text_off;
+} CodePosition;
 
 typedef struct Parser {
     Cursor in;
@@ -126,6 +133,10 @@ typedef struct Parser {
     VEC(Label) labels;
     Writer pending;
     Section name_maps; // of the locals of all functions
+    // for wat_locate, only if keeps_positions
+    bool keeps_positions;
+    VEC(CodePosition) positions; // in order
+    u64 code_base;               // of the first function, in the module
 } Parser;
 
 // declare.c: the first pass, up to the end of the text or an unmatched parenthesis.
@@ -133,6 +144,12 @@ bool wat_declare_fields(Parser *p);
 
 // fields.c: the second pass.
 bool wat_translate_fields(Parser *p);
+
+// What is written next to `out` comes from `text_off`. Only bodies of functions are noted.
+void wat_note_position(Parser *p, const Writer *out, u32 text_off);
+static inline u32 wat_text_off(const Parser *p) {
+    return (u32)(p->in.tok.start - p->in.lex.text.at);
+}
 
 // emit.c: the finished module.
 bool wat_write_module(Parser *p, Writer *out);

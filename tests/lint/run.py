@@ -29,12 +29,21 @@ TABLES = {
 RESERVED = {"INTERRUPT"}
 
 
+def tree():
+    """Files of the tree, relative to the root: tracked and new ones, or all where git is absent."""
+    done = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if done.returncode == 0:
+        return done.stdout.splitlines()
+    return [os.path.relpath(os.path.join(folder, name), ROOT)
+            for folder, _, names in os.walk(ROOT) for name in names
+            if not os.path.relpath(folder, ROOT).startswith(("build", ".cache", ".git"))]
+
+
 def files(*endings, under=""):
-    """Tracked and new files of the tree, by ending, relative to the root."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", under or "."],
-                            cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return [f for f in sorted(listed.splitlines())
-            if f.endswith(endings) and os.path.isfile(os.path.join(ROOT, f))]
+    """Those that end and start so."""
+    return [f for f in sorted(tree()) if f.endswith(endings) and f.startswith(under)
+            and os.path.isfile(os.path.join(ROOT, f))]
 
 
 def read(path):
@@ -60,7 +69,7 @@ def layers():
         if line.strip() and not line.startswith("#"):
             name, _, others = line.partition(":")
             allowed[name.strip()] = set(others.split()) | {name.strip()}
-    for path in files(".c", ".h", ".S", under="src"):
+    for path in files(".c", ".h", ".S", under="src/"):
         layer = path.split("/")[1]
         if layer not in allowed:
             yield f"{path}: layer {layer} is not in src/LAYERS"
@@ -81,7 +90,7 @@ def layers():
                 other = "public"
             if other not in allowed[layer]:
                 yield f"{path}:{number}: layer {layer} must not include {target}"
-    for path in files(".h", under="include"):
+    for path in files(".h", under="include/"):
         for number, line in enumerate(read(path).splitlines(), 1):
             match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
             if match and not match.group(1).startswith("imago/"):
@@ -106,7 +115,7 @@ def banned_calls():
     """Calls that overrun, hide an allocation, or print from a library."""
     everywhere, outside_base, in_libraries = (
         calls_of(w) for w in (BANNED_EVERYWHERE, BANNED_OUTSIDE_BASE, BANNED_IN_LIBRARIES))
-    for path in files(".c", ".h", under="src"):
+    for path in files(".c", ".h", under="src/"):
         layer = path.split("/")[1]
         for number, line in enumerate(code_of(read(path)).splitlines(), 1):
             for pattern, applies in ((everywhere, True), (outside_base, layer != "base"),
@@ -119,7 +128,7 @@ def banned_calls():
 def asserts():
     """An assert has no side effect: release builds do not evaluate it."""
     effect = re.compile(r"(?<![\w])assert\s*\((?=.*(\+\+|--|[^=!<>+\-*/|&^]=[^=]|[+\-*/|&^]=))")
-    for path in files(".c", ".h", under="src"):
+    for path in files(".c", ".h", under="src/"):
         for number, line in enumerate(code_of(read(path)).splitlines(), 1):
             if effect.search(line) and "_Static_assert" not in line:
                 yield f"{path}:{number}: assert with a side effect"
@@ -127,8 +136,8 @@ def asserts():
 
 def table_rows():
     """Every row of a table is used somewhere in the code."""
-    text = "\n".join(code_of(read(path)) for path in files(".c", ".h", ".S", under="src"))
-    text += "\n".join(read(path) for path in files(".c", under="tests"))
+    text = "\n".join(code_of(read(path)) for path in files(".c", ".h", ".S", under="src/"))
+    text += "\n".join(read(path) for path in files(".c", under="tests/"))
     for table, forms in TABLES.items():
         if not os.path.exists(os.path.join(ROOT, table)):
             continue
@@ -141,7 +150,7 @@ def table_rows():
 
 def guards():
     """The include guard of a header is its path in capitals."""
-    for path in files(".h", under="src") + files(".h", under="include"):
+    for path in files(".h", under="src/") + files(".h", under="include/"):
         guard = re.sub(r"\W", "_", path.split("/", 1)[1]).upper()
         if f"#ifndef {guard}\n#define {guard}\n" not in read(path):
             yield f"{path}: guard {guard} expected"
@@ -154,8 +163,8 @@ def headers_alone():
         return
     base = [compiler, "-x", "c", "-fsyntax-only", "-Wall", "-D_GNU_SOURCE", "-Isrc",
             "-Iinclude"]
-    jobs = [(path, ["-std=gnu17", "-w"]) for path in files(".h", under="src")]
-    jobs += [(path, ["-std=c99", "-pedantic-errors"]) for path in files(".h", under="include")]
+    jobs = [(path, ["-std=gnu17", "-w"]) for path in files(".h", under="src/")]
+    jobs += [(path, ["-std=c99", "-pedantic-errors"]) for path in files(".h", under="include/")]
     for path, flags in jobs:
         done = subprocess.run(base + flags + [path], cwd=ROOT, stderr=subprocess.PIPE, text=True,
                               check=False)
@@ -178,7 +187,7 @@ CHECKS = [layers, width, banned_calls, asserts, table_rows, guards, headers_alon
 
 def report():
     """Longer than the guides say."""
-    for path in files(".c", ".h", ".S", under="src"):
+    for path in files(".c", ".h", ".S", under="src/"):
         lines = code_of(read(path)).splitlines()
         if len(lines) > FILE_LINES:
             print(f"{path}: {len(lines)} lines")
