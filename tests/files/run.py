@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Files that carry their expected output.
 
-A .wat or .wast file here starts with a line `;;! WORDS`, arguments of imago in which FILE stands for
-the file. Behind the last line of the text come the expected lines, each after `;;| `: what the
+A .wat or .wast file here starts with a line `;;! WORDS`, arguments of imago in which FILE stands
+for the file. Behind the last line of the text come the expected lines, each after `;;| `: what the
 command writes on standard output and standard error, then `exit N`. Paths are cut to FILE. A .wast
 file without such a line is a script of which every assertion holds.
 
