@@ -166,12 +166,16 @@ static void step_block(Gen *g) {
     const u32 available = g->sp - g->base;
     Signature type = {0};
     type.param_count = (u8)(percent(g, 50) ? 0 : below(g, available < 3 ? available + 1 : 4));
+    if (available >= MAX_PARAMS && percent(g, 15)) { // more than go in registers
+        type.param_count = (u8)(MAX_PARAMS - below(g, 5));
+    }
     memcpy(type.params, g->stack + g->sp - type.param_count, type.param_count);
     if (percent(g, 25)) {
         type.result_count = type.param_count;
         memcpy(type.results, type.params, type.param_count);
     } else {
         type.result_count = (u8)(percent(g, 40) ? 0 : below(g, 4));
+        type.result_count = percent(g, 8) ? (u8)(MAX_PARAMS - below(g, 5)) : type.result_count;
         for (u32 i = 0; i < type.result_count; i++) {
             type.results[i] = any_type(g);
         }

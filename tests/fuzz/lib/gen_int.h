@@ -7,8 +7,7 @@
 
 enum { T_I32 = 0x7F, T_I64 = 0x7E, T_F32 = 0x7D, T_F64 = 0x7C, T_FUNC = 0x70, T_EXTERN = 0x6F };
 enum {
-    MAX_PARAMS = 12,
-    MAX_RESULTS = 6,
+    MAX_PARAMS = 12, // results too
     MAX_TYPES = 400,
     MAX_FUNCS = 24,
     MAX_GLOBALS = 16,

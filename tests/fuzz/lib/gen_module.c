@@ -10,7 +10,8 @@ static u32 below(Gen *g, u32 bound) { return rng_below(&g->rng, bound); }
 static Signature any_signature(Gen *g, bool has_references) {
     Signature type = {0};
     type.param_count = (u8)(percent(g, 70) ? below(g, 5) : below(g, MAX_PARAMS + 1));
-    type.result_count = (u8)(percent(g, 60) ? below(g, 2) : below(g, MAX_RESULTS + 1));
+    type.result_count = (u8)(percent(g, 60) ? below(g, 2)
+                                             : below(g, percent(g, 90) ? 7 : MAX_PARAMS + 1));
     for (u32 i = 0; i < type.param_count; i++) {
         type.params[i] = has_references ? any_type(g) : any_number_type(g);
     }
