@@ -41,10 +41,19 @@ void *mem_grow(void *p, usize old_bytes, usize bytes) {
 }
 
 void mem_will_fill(void *p, usize bytes) {
-    enum { LARGE_PAGE_BYTES = 2 << 20 };
-    const uintptr_t first = align_up((uintptr_t)p, LARGE_PAGE_BYTES);
-    const uintptr_t end = ((uintptr_t)p + bytes) & ~(uintptr_t)(LARGE_PAGE_BYTES - 1);
-    if (p != NULL && end > first) {
-        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    enum { PAGE = 4096, LARGE_PAGE = 2 << 20, WORTH_IT = 64 << 10 };
+    const uintptr_t end = (uintptr_t)p + bytes;
+    const uintptr_t first = align_up((uintptr_t)p, PAGE), last = end & ~(uintptr_t)(PAGE - 1);
+    const uintptr_t large = align_up((uintptr_t)p, LARGE_PAGE);
+    if (p == NULL || bytes < WORTH_IT) {
+        return;
     }
+    if (large + LARGE_PAGE <= end) {
+        (void)madvise((void *)large, (end - large) & ~(uintptr_t)(LARGE_PAGE - 1), MADV_HUGEPAGE);
+    }
+#ifdef MADV_POPULATE_WRITE
+    (void)madvise((void *)first, last - first, MADV_POPULATE_WRITE);
+#else
+    (void)first, (void)last;
+#endif
 }

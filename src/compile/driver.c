@@ -187,8 +187,8 @@ static void free_outputs(Drive *drive) {
 static void presize(CodeOutput *out, u64 code_bytes) {
     (void)(writer_reserve(&out->code, code_bytes * 2 + code_bytes / 4) &&
            vec_reserve(&out->sites, code_bytes / 6) && vec_reserve(&out->fixups, code_bytes / 32));
-    mem_will_fill(out->code.at, code_bytes * 2);
-    mem_will_fill(out->sites.at, code_bytes / 8 * sizeof(Site));
+    mem_will_fill(out->code.at, code_bytes + code_bytes / 2);
+    mem_will_fill(out->sites.at, code_bytes / 16 * sizeof(Site));
 }
 
 // Compiles all functions under the plan. *uses: what the bodies do.

@@ -29,7 +29,8 @@ static u64 frozen_tables(const Module *module, u64 used_tables) {
     u64 frozen = 0;
     for (u32 i = module->table_import_count; i < module->table_count && i < 64; i++) {
         const TableType *type = &module->tables[i];
-        if (type->elem == VAL_FUNCREF && type->limits.min <= FROZEN_EMPTY_MAX) {
+        if (type->elem == VAL_FUNCREF && type->limits.min != 0 &&
+            type->limits.min <= FROZEN_EMPTY_MAX) {
             frozen |= 1ull << i;
         }
     }
