@@ -45,7 +45,6 @@ void write_zeros(Writer *w, usize count) {
 
 void write_align(Writer *w, usize align) { write_zeros(w, align_up(w->count, align) - w->count); }
 
-void write_u8(Writer *w, u8 value) { write_bytes(w, &value, sizeof value); }
 void write_u16(Writer *w, u16 value) { write_bytes(w, &value, sizeof value); }
 void write_u32(Writer *w, u32 value) { write_bytes(w, &value, sizeof value); }
 void write_u64(Writer *w, u64 value) { write_bytes(w, &value, sizeof value); }

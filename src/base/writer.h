@@ -14,7 +14,11 @@ typedef struct Writer {
 void writer_free(Writer *w);
 // Room for `bytes` more; false (and failed) when memory runs out.
 bool writer_reserve(Writer *w, usize bytes);
-void write_u8(Writer *w, u8 value);
+static inline void write_u8(Writer *w, u8 value) {
+    if (LIKELY(w->count < w->capacity && !w->failed) || writer_reserve(w, 1)) {
+        w->at[w->count++] = value;
+    }
+}
 void write_u16(Writer *w, u16 value);
 void write_u32(Writer *w, u32 value);
 void write_u64(Writer *w, u64 value);
