@@ -1,4 +1,5 @@
-// Memories that get the address space of earlier ones: they find it zero, and no larger than theirs.
+// Memories that get the address space of earlier ones: they find it zero, and no larger than
+// theirs.
 #include "world.h"
 
 static const char GUEST[] = "(module (import \"host\" \"memory\" (memory 0))"

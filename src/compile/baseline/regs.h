@@ -55,8 +55,8 @@ static inline u8 value_reg_of(const Baseline *b, const Value *value) {
 i32 value_offset(Baseline *b, const Value *value);
 // Brings all entries below `count` to where control flow may merge: constants or slots.
 void settle(Baseline *b, u32 count);
-// Brings the topmost entries to their slots, constants too. They belong to the innermost block: what
-// stands below it may be reached from elsewhere, where a constant was not stored.
+// Brings the topmost entries to their slots, constants too. They belong to the innermost block:
+// what stands below it may be reached from elsewhere, where a constant was not stored.
 void operands_to_slots(Baseline *b, u32 count);
 
 // ---- Registers
