@@ -14,7 +14,8 @@ void mem_free(void *p);
 void *mem_grow(void *p, usize old_bytes, usize bytes);
 
 // A hint that all of a large block will be written soon: its pages are made at once, large ones
-// where the system has them, instead of by a fault each. Memory is charged for all of it. Best effort.
+// where the system has them, instead of by a fault each. Memory is charged for all of it. Best
+// effort.
 void mem_will_fill(void *p, usize bytes);
 
 // Test hook: request number `n` from now (1 = the next one) fails, and with `forever` all that
