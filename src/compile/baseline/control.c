@@ -7,13 +7,6 @@ static Control *control_at(Baseline *b, u32 depth) {
     return &b->controls.at[b->controls.count - 1 - depth];
 }
 
-static void drop_operands(Baseline *b, u32 height) {
-    while (b->sp > height) {
-        const Value value = pop(b);
-        value_done(b, &value);
-    }
-}
-
 void flow_dead(Baseline *b) {
     drop_operands(b, control_at(b, 0)->height);
     b->is_dead = true;
@@ -65,12 +58,7 @@ void flow_open_func(Baseline *b) {
 // The block's parameters go to their slots, whatever they are: code arrives from elsewhere, too.
 static void params_to_slots(Baseline *b, u32 count) {
     settle(b, b->sp);
-    for (u32 i = b->sp - count; i < b->sp; i++) {
-        if (b->stack[i].kind == VALUE_CONST) {
-            value_store(b, i, &b->stack[i]);
-            b->stack[i] = (Value){.kind = VALUE_SLOT, .type = b->stack[i].type, .index = i};
-        }
-    }
+    constants_to_slots(b, b->sp - count);
 }
 
 static void push_slots(Baseline *b, const u8 *types, u32 count) {
@@ -286,7 +274,6 @@ void branch_table(Baseline *b) {
     }
     // No code from here to the jump but the jump's own: the edges are judged by the present state.
     reg_free(b, index_reg);
-    const u32 first = (u32)b->table_labels.count;
     p = targets;
     for (u32 i = 0; i < count; i++) {
         if (!vec_push(&b->table_labels, table_target(b, control_at(b, next_target(&p))).i)) {
@@ -295,7 +282,7 @@ void branch_table(Baseline *b) {
     }
     const Label otherwise = table_target(b, control_at(b, next_target(&p)));
     b->pc = p;
-    masm_jump_table(b, index_reg, count, first, otherwise);
+    masm_jump_table(b, index_reg, count, otherwise);
     p = targets;
     for (u32 i = 0; i <= count; i++) {
         finish_target(b, control_at(b, next_target(&p)));

@@ -217,9 +217,7 @@ static void trunc_to_u64(Baseline *b, bool is_double, u8 x, u8 dest) {
     x64_rr(&b->code, convert, dest, x);
     x64_rr(&b->code, X64_TEST64, dest, dest);
     const u32 good = x64_jcc_short(&b->code, CC_NS);
-    const u32 wrong = code_offset(&b->code);
     trap_nan_or_overflow(b, is_double, x);
-    (void)wrong;
     x64_land(&b->code, large);
     x64_rr(&b->code, X64_MOVAPS, XMM_SCRATCH, x);
     masm_const(b, VAL_I64, R11, two_to_63(is_double, true));

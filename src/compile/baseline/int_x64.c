@@ -9,10 +9,6 @@ static bool is_imm32(const Value *value) {
            (value->type == VAL_I32 || (i64)value->bits == (i32)value->bits);
 }
 
-static bool is_own(const Baseline *b, const Value *value) {
-    return value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0;
-}
-
 static void swap_values(Value *x, Value *y) {
     const Value value = *x;
     *x = *y;
@@ -51,10 +47,11 @@ u8 choose_destination(Baseline *b, Value *lhs, Value *rhs, bool is_commutative) 
             dest = NO_REG;
         }
     }
-    if (dest == NO_REG && is_commutative && !is_own(b, lhs) && rhs != NULL && is_own(b, rhs)) {
+    if (dest == NO_REG && is_commutative && rhs != NULL && !value_is_own(b, lhs) &&
+        value_is_own(b, rhs)) {
         swap_values(lhs, rhs);
     }
-    if (dest == NO_REG && is_own(b, lhs)) {
+    if (dest == NO_REG && value_is_own(b, lhs)) {
         return lhs->reg;
     }
     if (dest == NO_REG) {
@@ -82,7 +79,9 @@ void emit_alu(Baseline *b, const OpRow *row) {
         swap_values(&lhs, &rhs);
     }
     const bool is_imm = is_imm32(&rhs);
-    const u8 right = is_imm ? NO_REG : operand_reg(b, &rhs);
+    if (!is_imm) {
+        (void)operand_reg(b, &rhs);
+    }
     const u8 dest = choose_destination(b, &lhs, is_imm ? NULL : &rhs, is_commutative);
     const u8 left = value_reg_of(b, &lhs);
     code_room(&b->code, 4 * X64_MAX_INST_BYTES);
@@ -107,7 +106,6 @@ void emit_alu(Baseline *b, const OpRow *row) {
             }
         }
     }
-    (void)right;
     push_result(b, row->result, dest, &lhs, &rhs);
 }
 
@@ -141,7 +139,7 @@ void emit_mul(Baseline *b, const OpRow *row) {
 
 // An operand that stands in `reg` of its own, while another value needs `reg`.
 static void move_away(Baseline *b, Value *value, u8 reg) {
-    if (is_own(b, value) && value->reg == reg) {
+    if (value_is_own(b, value) && value->reg == reg) {
         const u8 other = reg_alloc(b, reg_is_float(reg));
         masm_move(b, value->type, other, reg);
         reg_free(b, reg);
@@ -154,7 +152,7 @@ static void move_away(Baseline *b, Value *value, u8 reg) {
 // Brings an operand into `reg`, which then is its own; `others` must not stand there.
 static void bring_to(Baseline *b, Value *value, u8 reg) {
     b->locked |= BIT(reg);
-    if (is_own(b, value) && value->reg == reg) {
+    if (value_is_own(b, value) && value->reg == reg) {
         return;
     }
     reg_take(b, reg);

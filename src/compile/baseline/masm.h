@@ -39,8 +39,8 @@ u8 masm_test(Baseline *b, Value *value);
 // Jumps to the label if the condition holds.
 void masm_branch(Baseline *b, u8 condition, Label label);
 // Jumps to entry `index` of a table of `count` labels, or to `otherwise` if index >= count. The
-// table's entries are b->table_labels from first_entry on. Overwrites the index's register.
-void masm_jump_table(Baseline *b, u8 index, u32 count, u32 first_entry, Label otherwise);
+// table's entries are the last `count` of b->table_labels. Overwrites the index's register.
+void masm_jump_table(Baseline *b, u8 index, u32 count, Label otherwise);
 void masm_unreachable(Baseline *b);
 
 // ---- Calls. The stack pointer is moved by multiples of 16.

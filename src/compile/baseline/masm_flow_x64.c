@@ -46,8 +46,7 @@ void masm_branch(Baseline *b, u8 condition, Label label) {
     }
 }
 
-void masm_jump_table(Baseline *b, u8 index, u32 count, u32 first_entry, Label otherwise) {
-    (void)first_entry;
+void masm_jump_table(Baseline *b, u8 index, u32 count, Label otherwise) {
     if (count == 0) {
         masm_jump(b, otherwise);
         return;

@@ -297,8 +297,7 @@ void edge_emit(Baseline *b, const Control *control) {
     }
     set_goals(b, state, false);
     u32 count;
-    const u8 *types = label_types(b, control, &count);
-    (void)types;
+    (void)label_types(b, control, &count);
     if (count == 1 && state->result_reg != NO_REG) {
         moves_add(b, &moves, state->result_reg, &b->stack[b->sp - 1]);
     } else {
@@ -318,19 +317,11 @@ void edge_emit(Baseline *b, const Control *control) {
     moves_emit(b, &moves);
 }
 
-// Drops operand stack entries from `height` on, whatever they are.
-static void drop_to(Baseline *b, u32 height) {
-    while (b->sp > height) {
-        const Value value = pop(b);
-        value_done(b, &value);
-    }
-}
-
 void label_enter(Baseline *b, Control *control) {
     const MergeState *state = state_of(b, control->state);
     u32 count;
     const u8 *types = block_results(b, control, &count);
-    drop_to(b, control->height);
+    drop_operands(b, control->height);
     state_load(b, control->state);
     b->sp = b->settled = control->height;
     b->slotted = b->slotted < b->sp ? b->slotted : b->sp;

@@ -143,7 +143,7 @@ static void alias_to_slot(Baseline *b, u32 i) {
 void push(Baseline *b, Value value) {
     if (value.kind == VALUE_LOCAL) {
         b->locals.at[value.index].aliases++;
-    } else if (value.kind == VALUE_REG && (b->regs.is_local & BIT(value.reg)) == 0) {
+    } else if (value_is_own(b, &value)) {
         b->regs.used |= BIT(value.reg);
         b->regs.owner[value.reg] = b->sp;
     }
@@ -220,7 +220,7 @@ u8 value_to_reg(Baseline *b, Value *value) {
 }
 
 u8 value_to_own(Baseline *b, Value *value) {
-    if (value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0) {
+    if (value_is_own(b, value)) {
         return value->reg;
     }
     const u8 reg = reg_alloc(b, val_is_float((ValType)value->type));
@@ -243,16 +243,27 @@ void settle(Baseline *b, u32 count) {
     b->settled = b->settled < count ? count : b->settled;
 }
 
-void operands_to_slots(Baseline *b, u32 count) {
-    settle(b, b->sp);
-    const u32 first = b->sp - count;
-    const bool is_known = b->slotted_from <= first && first < b->slotted;
-    for (u32 i = is_known ? b->slotted : first; i < b->sp; i++) {
+void drop_operands(Baseline *b, u32 height) {
+    while (b->sp > height) {
+        const Value value = pop(b);
+        value_done(b, &value);
+    }
+}
+
+void constants_to_slots(Baseline *b, u32 first) {
+    for (u32 i = first; i < b->sp; i++) {
         if (b->stack[i].kind == VALUE_CONST) {
             value_store(b, i, &b->stack[i]);
             b->stack[i] = (Value){.kind = VALUE_SLOT, .type = b->stack[i].type, .index = i};
         }
     }
+}
+
+void operands_to_slots(Baseline *b, u32 count) {
+    settle(b, b->sp);
+    const u32 first = b->sp - count;
+    const bool is_known = b->slotted_from <= first && first < b->slotted;
+    constants_to_slots(b, is_known ? b->slotted : first);
     b->slotted_from = is_known ? b->slotted_from : first;
     b->slotted = b->sp;
 }

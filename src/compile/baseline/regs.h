@@ -31,9 +31,13 @@ static inline Value pop(Baseline *b) {
     }
     return value;
 }
+// True for a value in a register that holds nothing else.
+static inline bool value_is_own(const Baseline *b, const Value *value) {
+    return value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0;
+}
 // The operand has been read: its register is free again unless it is a local's.
 static inline void value_done(Baseline *b, const Value *value) {
-    if (value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0) {
+    if (value_is_own(b, value)) {
         reg_free(b, value->reg);
     }
 }
@@ -55,6 +59,10 @@ static inline u8 value_reg_of(const Baseline *b, const Value *value) {
 i32 value_offset(Baseline *b, const Value *value);
 // Brings all entries below `count` to where control flow may merge: constants or slots.
 void settle(Baseline *b, u32 count);
+// Pops and releases the entries from `height` on.
+void drop_operands(Baseline *b, u32 height);
+// Stores the constants among the entries from `first` on to their slots.
+void constants_to_slots(Baseline *b, u32 first);
 // Brings the topmost entries to their slots, constants too. They belong to the innermost block:
 // what stands below it may be reached from elsewhere, where a constant was not stored.
 void operands_to_slots(Baseline *b, u32 count);

@@ -73,8 +73,7 @@ static bool assign(Baseline *b, u32 index, Value *value) {
         return false;
     }
     const u8 pin = pin_of(b, index);
-    const bool is_own =
-        value->kind == VALUE_REG && (b->regs.is_local & BIT(value->reg)) == 0;
+    const bool is_own = value_is_own(b, value);
     if (is_own && (pin == NO_REG || pin == value->reg)) {
         b->regs.used &= ~BIT(value->reg);
         local_bind(b, index, value->reg, true);
