@@ -1,20 +1,17 @@
 // imago objdump: sections, functions and code of an image. What binutils cannot show stands beside
 // the code: offsets of the WebAssembly file and the instructions that may trap.
-#include <elf.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/str.h"
 #include "base/vec.h"
-#include "cli/args.h"
 #include "cli/disasm.h"
-#include "cli/input.h"
 #include "cli/report.h"
-#include "image/image.h"
+#include "cli/view.h"
+#include "image/sections.h"
+
+enum { TYPE_TEXT_BYTES = 1024 };
 
 // A piece of the text that has a name: a function or a stub.
 typedef struct Piece {
@@ -26,7 +23,7 @@ typedef struct Piece {
 typedef VEC(Piece) PieceVec;
 
 typedef struct Dump {
-    Image image;
+    const Image *image;
     PieceVec pieces; // by start
     Disasm *disasm;  // NULL: bytes are shown
     bool lists_funcs_only;
@@ -36,35 +33,17 @@ typedef struct Dump {
 // ---- Sections ----------------------------------------------------------------------------------
 
 static void print_sections(const Image *image) {
-    Elf64_Ehdr head;
-    if (image->byte_count < sizeof head) {
-        return;
-    }
-    memcpy(&head, image->bytes, sizeof head);
-    u64 table_bytes = (u64)head.e_shnum * sizeof(Elf64_Shdr);
-    if (head.e_shentsize != sizeof(Elf64_Shdr) || head.e_shstrndx >= head.e_shnum ||
-        !range_fits(head.e_shoff, table_bytes, image->byte_count)) {
+    const u32 count = image_section_count(image);
+    if (count == 0) {
         puts("no section table\n");
         return;
     }
-    const u8 *table = image->bytes + head.e_shoff;
-    Elf64_Shdr names;
-    memcpy(&names, table + (usize)head.e_shstrndx * sizeof names, sizeof names);
-    if (!range_fits(names.sh_offset, names.sh_size, image->byte_count)) {
-        puts("no section names\n");
-        return;
-    }
     puts("sections:\n  file offset       bytes  name");
-    for (u32 i = 1; i < head.e_shnum; i++) {
-        Elf64_Shdr section;
-        memcpy(&section, table + (usize)i * sizeof section, sizeof section);
-        const u64 at = section.sh_name < names.sh_size ? section.sh_name : names.sh_size;
-        const char *name = (const char *)image->bytes + names.sh_offset + at;
-        char printable[80];
-        const usize name_bytes = strnlen(name, (usize)(names.sh_size - at));
-        (void)str_printable((Str){name, name_bytes}, printable, sizeof printable);
-        printf("  %11" PRIx64 " %11" PRIu64 "  %s\n", (u64)section.sh_offset,
-               (u64)section.sh_size, printable);
+    for (u32 i = 1; i < count; i++) {
+        const ImageSection section = image_section(image, i);
+        char name[80];
+        printf("  %11" PRIx64 " %11" PRIu64 "  %s\n", section.offset, section.bytes,
+               str_printable(section.name, name, sizeof name));
     }
     putchar('\n');
 }
@@ -77,7 +56,7 @@ static int by_start(const void *a, const void *b) {
 }
 
 static bool add_piece(Dump *dump, u32 start, u32 bytes, u32 index, const char *kind) {
-    if (!range_fits(start, bytes, dump->image.text_bytes)) {
+    if (!range_fits(start, bytes, dump->image->text_bytes)) {
         return true; // not there
     }
     return vec_push(&dump->pieces, (Piece){start, start + bytes, index, kind});
@@ -85,7 +64,7 @@ static bool add_piece(Dump *dump, u32 start, u32 bytes, u32 index, const char *k
 
 // Collects what the text consists of. False: out of memory.
 static bool collect_pieces(Dump *dump) {
-    const Image *image = &dump->image;
+    const Image *image = dump->image;
     for (u32 i = image->func_import_count; i < image->func_count; i++) {
         const ImageFunc func = image_func(image, i);
         TRY(add_piece(dump, func.text_offset, func.text_bytes, i, "function"));
@@ -105,7 +84,7 @@ static bool collect_pieces(Dump *dump) {
         Piece *piece = &dump->pieces.at[i];
         if (piece->end == piece->start) {
             const bool is_last = i + 1 == dump->pieces.count;
-            piece->end = is_last ? dump->image.text_bytes : dump->pieces.at[i + 1].start;
+            piece->end = is_last ? dump->image->text_bytes : dump->pieces.at[i + 1].start;
         }
     }
     return true;
@@ -114,7 +93,7 @@ static bool collect_pieces(Dump *dump) {
 // "name" of a function, or what else there is to call a piece.
 static const char *piece_name(const Dump *dump, const Piece *piece, char *out, usize out_bytes) {
     const bool is_func = piece->kind[0] == 'f';
-    const Str name = is_func ? image_func_name(&dump->image, piece->index) : STR("");
+    const Str name = is_func ? image_func_name(dump->image, piece->index) : STR("");
     if (name.count != 0) {
         return str_printable(name, out, out_bytes);
     }
@@ -123,27 +102,14 @@ static const char *piece_name(const Dump *dump, const Piece *piece, char *out, u
     return out;
 }
 
-static void print_type(const Image *image, u32 type_index) {
-    const FuncType type = image_type(image, type_index).type;
-    putchar('(');
-    for (u32 i = 0; i < type.param_count; i++) {
-        printf("%s%s", i != 0 ? " " : "", val_name((ValType)type_params(&type)[i]));
-    }
-    printf(") -> (");
-    for (u32 i = 0; i < type.result_count; i++) {
-        printf("%s%s", i != 0 ? " " : "", val_name((ValType)type_results(&type)[i]));
-    }
-    putchar(')');
-}
-
 static void print_funcs(const Dump *dump) {
-    const Image *image = &dump->image;
+    const Image *image = dump->image;
     printf("functions: %" PRIu32 ", of them imported: %" PRIu32 "\n"
            "   index    offset     bytes  name, type\n",
            image->func_count, image->func_import_count);
     for (u32 i = 0; i < image->func_count; i++) {
         const ImageFunc func = image_func(image, i);
-        char name[256];
+        char name[256], type[TYPE_TEXT_BYTES];
         (void)str_printable(image_func_name(image, i), name, sizeof name);
         if (func.text_offset == ID_NONE) {
             printf("  %6" PRIu32 "    import         -  %s ", i, name);
@@ -151,8 +117,7 @@ static void print_funcs(const Dump *dump) {
             printf("  %6" PRIu32 "  %8" PRIx32 "  %8" PRIu32 "  %s ", i, func.text_offset,
                    func.text_bytes, name);
         }
-        print_type(image, func.type);
-        putchar('\n');
+        puts(cli_type_text(image, func.type, type, sizeof type));
     }
     putchar('\n');
 }
@@ -177,19 +142,18 @@ static const Piece *piece_at(const Dump *dump, u64 start) {
 // What the image records about the instruction: its trap, or the call whose return address follows.
 //   blanks   before the first note
 static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, int blanks) {
-    const Image *image = &dump->image;
-    TrapKind trap, next_trap;
+    const Image *image = dump->image;
+    TrapKind trap;
     u32 wasm_offset = 0;
     const u32 next = offset + line->bytes;
     const bool is_trap = image_trap_at(image, offset, &trap);
-    const bool is_call = line->is_call && !is_trap && image_func_at(image, offset) != ID_NONE &&
-                         !image_trap_at(image, next, &next_trap);
+    const bool is_call = line->is_call && !is_trap && image_func_at(image, offset) != ID_NONE;
     if (is_trap) {
         printf("%*s; trap: %s", blanks, "", trap_name(trap));
         blanks = 1;
     }
     if ((is_trap && image_wasm_offset_at(image, offset, &wasm_offset)) ||
-        (is_call && image_wasm_offset_at(image, next, &wasm_offset))) {
+        (is_call && image_wasm_offset_at(image, next - 1, &wasm_offset))) {
         printf("%*s; wasm 0x%" PRIx32, blanks, "", wasm_offset);
         blanks = 1;
     }
@@ -201,7 +165,7 @@ static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, in
 }
 
 static void print_line(const Dump *dump, u32 offset, const DisasmLine *line) {
-    const u8 *code = dump->image.text + offset;
+    const u8 *code = dump->image->text + offset;
     printf("%8" PRIx32 ":  ", offset);
     for (u32 i = 0; i < 10; i++) {
         if (i < line->bytes) {
@@ -223,7 +187,7 @@ static void next_bytes(const Dump *dump, u32 offset, u32 end, DisasmLine *line) 
     TrapKind trap;
     *line = (DisasmLine){.bytes = 1};
     while (line->bytes < 8 && offset + line->bytes < end &&
-           !image_trap_at(&dump->image, offset + line->bytes, &trap)) {
+           !image_trap_at(dump->image, offset + line->bytes, &trap)) {
         line->bytes++;
     }
 }
@@ -232,14 +196,16 @@ static void print_code(const Dump *dump, const Piece *piece) {
     char name[256];
     printf("%08" PRIx32 " <%s>", piece->start, piece_name(dump, piece, name, sizeof name));
     if (piece->kind[0] == 'f') {
-        printf(" index %" PRIu32 " ", piece->index);
-        print_type(&dump->image, image_func(&dump->image, piece->index).type);
+        char type[TYPE_TEXT_BYTES];
+        printf(" index %" PRIu32 " %s", piece->index,
+               cli_type_text(dump->image, image_func(dump->image, piece->index).type, type,
+                             sizeof type));
     }
     puts(":");
     DisasmLine line;
     for (u32 offset = piece->start; offset < piece->end; offset += line.bytes) {
         if (dump->disasm != NULL) {
-            disasm_at(dump->disasm, dump->image.text + offset, piece->end - offset, offset, &line);
+            disasm_at(dump->disasm, dump->image->text + offset, piece->end - offset, offset, &line);
         } else {
             next_bytes(dump, offset, piece->end, &line);
         }
@@ -256,7 +222,7 @@ static bool is_wanted(const Dump *dump, const Piece *piece) {
     const u64 index = strtoull(dump->func, &end, 10);
     const bool is_index = *end == 0 && index == piece->index;
     return piece->kind[0] == 'f' &&
-           (is_index || str_equal(image_func_name(&dump->image, piece->index),
+           (is_index || str_equal(image_func_name(dump->image, piece->index),
                                   str_of(dump->func)));
 }
 
@@ -277,8 +243,8 @@ static bool print_all_code(const Dump *dump) {
 static int unknown_func(const Dump *dump, const char *path) {
     char nearest[64] = "", printable[64];
     u32 best = 4;
-    for (u32 i = 0; i < dump->image.func_count; i++) {
-        (void)str_printable(image_func_name(&dump->image, i), printable, sizeof printable);
+    for (u32 i = 0; i < dump->image->func_count; i++) {
+        (void)str_printable(image_func_name(dump->image, i), printable, sizeof printable);
         const u32 distance = str_distance(dump->func, printable, best);
         if (distance < best) {
             best = distance;
@@ -292,8 +258,9 @@ static int unknown_func(const Dump *dump, const char *path) {
     return cli_error(EXIT_USAGE, "%s: no function '%s'", path, dump->func);
 }
 
-static int print_image(Dump *dump, const char *path) {
-    const Image *image = &dump->image;
+static int print_image(void *env, const char *path, const Image *image) {
+    Dump *dump = env;
+    dump->image = image;
     if (!collect_pieces(dump)) {
         return cli_error(error_exit_code(IMAGO_ERROR_NO_MEMORY), "%s: out of memory", path);
     }
@@ -315,71 +282,28 @@ static int print_image(Dump *dump, const char *path) {
     return found ? 0 : unknown_func(dump, path);
 }
 
-static int dump_fd(Dump *dump, const char *path, int fd) {
-    Error err = ERROR_INIT;
-    struct stat st;
-    if (fstat(fd, &st) != 0 || st.st_size <= 0) {
-        return cli_error(error_exit_code(IMAGO_ERROR_IMAGE), "%s: an empty file is no image", path);
+// One option or operand; false as cli_view_option says.
+static bool take_option(Dump *dump, ViewArgs *view, Args *args) {
+    const OptionId id = args_next(args);
+    switch ((int)id) {
+    case OPT_FUNCS:
+        dump->lists_funcs_only = true;
+        return true;
+    case OPT_FUNC:
+        dump->func = args->value;
+        return true;
+    default:
+        return cli_view_option(view, args, id);
     }
-    const usize count = (usize)st.st_size;
-    void *bytes = mmap(NULL, count, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED) {
-        return cli_error(error_exit_code(IMAGO_ERROR_OS), "%s: cannot map: %s", path,
-                         strerror(errno));
-    }
-    const int status = image_parse(&dump->image, bytes, count, &err)
-                           ? print_image(dump, path)
-                           : cli_report(path, &err, NULL);
-    vec_free(&dump->pieces);
-    (void)munmap(bytes, count);
-    return status;
-}
-
-static int dump_file(Dump *dump, const char *path, const ImagoCompileOptions *options) {
-    if (path == NULL) {
-        return cli_usage_error(CMD_OBJDUMP, "no FILE given");
-    }
-    CliImage file;
-    int status = cli_image_open(path, options, &file);
-    if (status == 0) {
-        status = dump_fd(dump, path, file.fd);
-        close(file.fd);
-    }
-    return status;
 }
 
 int cli_objdump(Args *args) {
     disasm_hand_over(args->at);
     Dump dump = {0};
-    const char *path = NULL;
-    ImagoCompileOptions options = {.size = sizeof options};
-    for (;;) {
-        switch ((int)args_next(args)) {
-        case OPT_FUNCS:
-            dump.lists_funcs_only = true;
-            break;
-        case OPT_FUNC:
-            dump.func = args->value;
-            break;
-        case OPT_COMPILER:
-            options.compiler = args->value;
-            break;
-        case OPT_JOBS:
-            if (!args_count(args, OPT_JOBS, 1024, &options.threads)) {
-                return args->status;
-            }
-            break;
-        case OPT_OPERAND:
-            if (path != NULL) {
-                return cli_usage_error(CMD_OBJDUMP, "one FILE expected, found '%s' too",
-                                       args->value);
-            }
-            path = args->value;
-            break;
-        case OPT_END:
-            return dump_file(&dump, path, &options);
-        default:
-            return args->status;
-        }
+    ViewArgs view = cli_view_args(CMD_OBJDUMP);
+    while (take_option(&dump, &view, args)) {
     }
+    const int status = view.is_complete ? cli_view(&view, print_image, &dump) : args->status;
+    vec_free(&dump.pieces);
+    return status;
 }

@@ -2,12 +2,14 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "compile/plan.h"
 #include "compile/stubs.h"
+#include "imago/imago.h"
 #include "link/link.h"
 #include "wasm/decode.h"
 
@@ -267,6 +269,9 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
     if (!add_stubs(drive, arena)) {
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
+    char producer[80];
+    (void)snprintf(producer, sizeof producer, "imago %d.%d.%d %s", IMAGO_VERSION_MAJOR,
+                   IMAGO_VERSION_MINOR, IMAGO_VERSION_PATCH, drive->options->compiler->name);
     const LinkInput input = {
         .module = drive->module,
         .shape = drive->plan->shape,
@@ -278,6 +283,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
         .output_count = drive->worker_count,
         .cpu_features = drive->options->compiler->cpu_features,
         .omit_address_map = drive->options->omit_address_map,
+        .producer = producer,
         .func_padding = drive->options->func_padding,
     };
     LinkStats link_stats = {0};

@@ -13,7 +13,7 @@ void build_id_of(const u64 *hashes, usize count, u8 out[IMAGE_BUILD_ID_BYTES]) {
 }
 
 // The linker puts it directly before our header.
-static bool find_build_id(const u8 *bytes, u64 count, u64 *offset, Error *err) {
+bool build_id_find(const u8 *bytes, u64 count, u64 *offset, Error *err) {
     ElfParts elf;
     TRY(elf_check(&(ImageFile){.bytes = bytes, .count = count}, &elf, err));
     const u64 our_note = sizeof(Elf64_Nhdr) + 8; // with its name, before the contents
@@ -44,7 +44,7 @@ static void hash_chunks(const u8 *bytes, u64 count, u64 id_offset, u64 *hashes, 
 
 bool image_verify(const void *bytes, u64 count, Error *err) {
     u64 id_offset;
-    TRY(find_build_id(bytes, count, &id_offset, err));
+    TRY(build_id_find(bytes, count, &id_offset, err));
     const usize chunk_count = (usize)((count + IMAGE_CHUNK_BYTES - 1) / IMAGE_CHUNK_BYTES);
     u8 *room = mem_alloc(IMAGE_CHUNK_BYTES + chunk_count * sizeof(u64));
     if (room == NULL) {

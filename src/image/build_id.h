@@ -13,6 +13,10 @@
 // From the chunks' hashes.
 void build_id_of(const u64 *hashes, usize count, u8 out[IMAGE_BUILD_ID_BYTES]);
 
+// Its offset in a file that has passed image_parse; it lies in the first chunk. ERR_IMAGE: there is
+// none.
+bool build_id_find(const u8 *bytes, u64 count, u64 *offset, Error *err);
+
 // Compares the file with the build-id in it. The bytes must have passed image_parse. O(n), one heap
 // allocation of n / 8192 bytes. ERR_IMAGE: they differ, or there is no build-id; ERR_NO_MEMORY.
 bool image_verify(const void *bytes, u64 count, Error *err);

@@ -3,7 +3,7 @@
 //     R    ELF header, program headers, section headers, notes, .dynamic, tables, data
 //     R X  .text                        page-aligned, alone in its pages
 //     R    .eh_frame, .eh_frame_hdr     directly behind
-//          .symtab, .shstrtab           not loaded
+//          .symtab, .comment, .shstrtab  not loaded
 //
 // File offset and address are the same everywhere. What a loader reads stands in the first page:
 // the section headers are there too, since it looks for relocations in them.
@@ -70,6 +70,10 @@ void elf_reserve(Linker *linker) {
     for (u32 i = 0; i < COUNT_OF(DYNAMIC_TAGS); i++) {
         write_u64(dynamic, DYNAMIC_TAGS[i]);
         write_u64(dynamic, DYNAMIC_TAGS[i] == DT_SONAME ? soname(linker) : 0);
+    }
+    const char *producer = linker->input->producer;
+    if (producer != NULL) {
+        write_bytes(&linker->sections[SECTION_COMMENT], producer, strlen(producer) + 1);
     }
     write_section_names(linker);
 }

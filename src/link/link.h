@@ -21,6 +21,7 @@ typedef struct LinkInput {
     u32 output_count;
     bool omit_address_map;
     u64 cpu_features; // that the code needs: types/cpu.h
+    const char *producer;  // program and compiler, for .comment; NULL: none
     u32 func_padding; // tests: bytes between functions, not written (a hole), 0: none
 } LinkInput;
 

@@ -78,6 +78,17 @@ def objdump_shows_everything(folder):
         assert re.search(r"\bret\b", out), "no instructions"
 
 
+def objdump_knows_calls(folder):
+    """The WebAssembly offset stands beside calls as well as beside traps."""
+    with open(folder.file("calls.wat"), "w") as file:
+        file.write('(module (func $f (import "m" "f")) (func $g (call $f)) (func (call $g)))')
+    _, out, err = run(["objdump", folder.file("calls.wat")])
+    if "without Capstone" in err:
+        raise Skip("no disassembler, so that calls are not seen")
+    found = re.findall(r"\bcall\b.*; wasm 0x([0-9a-f]+)", out)
+    assert len(found) == 2 and found[0] < found[1], out
+
+
 def objdump_shows_one_function(folder):
     names = {"--func=0": None}
     for option in names:
@@ -200,6 +211,7 @@ def shows_progress(folder):
 
 TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
-    completions_parse, bash_completes, objdump_shows_everything, objdump_shows_one_function,
+    completions_parse, bash_completes, objdump_shows_everything, objdump_knows_calls,
+    objdump_shows_one_function,
     scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
 ]

@@ -1,0 +1,95 @@
+#include "cli/view.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/input.h"
+#include "cli/report.h"
+
+bool cli_view_option(ViewArgs *view, Args *args, OptionId id) {
+    switch ((int)id) {
+    case OPT_COMPILER:
+        view->compile.compiler = args->value;
+        return true;
+    case OPT_JOBS:
+        return args_count(args, OPT_JOBS, 1024, &view->compile.threads);
+    case OPT_OPERAND:
+        if (view->path != NULL) {
+            args->status =
+                cli_usage_error(view->command, "one FILE expected, found '%s' too", args->value);
+            return false;
+        }
+        view->path = args->value;
+        return true;
+    case OPT_END:
+        view->is_complete = view->path != NULL;
+        args->status =
+            view->is_complete ? 0 : cli_usage_error(view->command, "no FILE given");
+        return false;
+    default:
+        return false;
+    }
+}
+
+int cli_view_fd(const char *path, int fd, CliShow *show, void *env) {
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_size <= 0) {
+        return cli_error(error_exit_code(IMAGO_ERROR_IMAGE), "%s: an empty file is no image", path);
+    }
+    const usize count = (usize)st.st_size;
+    void *bytes = mmap(NULL, count, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED) {
+        return cli_error(error_exit_code(IMAGO_ERROR_OS), "%s: cannot map: %s", path,
+                         strerror(errno));
+    }
+    Error err = ERROR_INIT;
+    Image image;
+    const int status = image_parse(&image, bytes, count, &err) ? show(env, path, &image)
+                                                               : cli_report(path, &err, NULL);
+    (void)munmap(bytes, count);
+    return status;
+}
+
+int cli_view(const ViewArgs *args, CliShow *show, void *env) {
+    CliImage file;
+    int status = cli_image_open(args->path, &args->compile, &file);
+    if (status == 0) {
+        status = cli_view_fd(args->path, file.fd, show, env);
+        close(file.fd);
+    }
+    return status;
+}
+
+typedef struct TextOut {
+    char *at;
+    usize used, bytes;
+} TextOut;
+
+static void put(TextOut *out, const char *text) {
+    const usize count = strlen(text), left = out->bytes - 1 - out->used;
+    const usize taken = count < left ? count : left;
+    memcpy(out->at + out->used, text, taken);
+    out->used += taken;
+    out->at[out->used] = 0;
+}
+
+static void put_types(TextOut *out, const u8 *codes, u32 count) {
+    put(out, "(");
+    for (u32 i = 0; i < count; i++) {
+        put(out, i != 0 ? " " : "");
+        put(out, val_name((ValType)codes[i]));
+    }
+    put(out, ")");
+}
+
+const char *cli_type_text(const Image *image, u32 type_index, char *out, usize out_bytes) {
+    const FuncType type = image_type(image, type_index).type;
+    TextOut text = {out, 0, out_bytes};
+    put_types(&text, type_params(&type), type.param_count);
+    put(&text, " -> ");
+    put_types(&text, type_results(&type), type.result_count);
+    return out;
+}

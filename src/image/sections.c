@@ -1,0 +1,78 @@
+#include "image/sections.h"
+
+#include <elf.h>
+
+#include "image/build_id.h"
+#include "image/image_int.h"
+
+static ImageTable section_headers(const Image *image) {
+    Elf64_Ehdr header;
+    memcpy(&header, image->bytes, sizeof header);
+    const ImageTable none = {image->bytes, 0, sizeof(Elf64_Shdr)};
+    const u64 bytes = (u64)header.e_shnum * sizeof(Elf64_Shdr);
+    if (header.e_shoff == 0 || !range_fits(header.e_shoff, bytes, image->byte_count)) {
+        return none;
+    }
+    return (ImageTable){image->bytes + header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr)};
+}
+
+static bool has_contents(const Image *image, const Elf64_Shdr *header) {
+    return header->sh_type != SHT_NULL && header->sh_type != SHT_NOBITS &&
+           range_fits(header->sh_offset, header->sh_size, image->byte_count);
+}
+
+u32 image_section_count(const Image *image) { return section_headers(image).count; }
+
+static Str section_name(const Image *image, const ImageTable *headers, u32 offset) {
+    Elf64_Shdr names;
+    const u32 index = load_u16(image->bytes + offsetof(Elf64_Ehdr, e_shstrndx));
+    if (!record_load(headers, index, &names) || !has_contents(image, &names) ||
+        offset >= names.sh_size) {
+        return (Str){"", 0};
+    }
+    const char *at = (const char *)image->bytes + names.sh_offset + offset;
+    return (Str){at, strnlen(at, (usize)(names.sh_size - offset))};
+}
+
+ImageSection image_section(const Image *image, u32 i) {
+    const ImageTable headers = section_headers(image);
+    Elf64_Shdr header;
+    if (!record_load(&headers, i, &header)) {
+        return (ImageSection){.name = {"", 0}};
+    }
+    const bool is_there = has_contents(image, &header);
+    return (ImageSection){
+        .name = section_name(image, &headers, header.sh_name),
+        .type = header.sh_type,
+        .flags = header.sh_flags,
+        .offset = is_there ? header.sh_offset : 0,
+        .bytes = is_there ? header.sh_size : 0,
+    };
+}
+
+bool image_section_find(const Image *image, Str name, ImageSection *out) {
+    const u32 count = image_section_count(image);
+    for (u32 i = 1; i < count; i++) {
+        *out = image_section(image, i);
+        if (str_equal(out->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool image_build_id(const Image *image, u8 out[IMAGE_BUILD_ID_BYTES]) {
+    u64 offset;
+    TRY(build_id_find(image->bytes, image->byte_count, &offset, NULL));
+    memcpy(out, image->bytes + offset, IMAGE_BUILD_ID_BYTES);
+    return true;
+}
+
+Str image_producer(const Image *image) {
+    ImageSection comment;
+    if (!image_section_find(image, STR(".comment"), &comment)) {
+        return (Str){"", 0};
+    }
+    const char *at = (const char *)image->bytes + comment.offset;
+    return (Str){at, strnlen(at, comment.bytes)};
+}
