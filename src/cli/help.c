@@ -14,6 +14,9 @@ static const char *const NOTES[CMD_COUNT] = {
         "be read, 69 for a module that needs what this version does not do, 71 for a limit.\n",
     [CMD_COMPILE] = "The image appears under its name only when it is complete.\n",
     [CMD_WAST] = "The last line is 'N passed, N failed, N skipped'; exit status 1 if any failed.\n",
+    [CMD_INSPECT] =
+        "FILE is an image, or a module, which is compiled first. Lines end at the terminal's\n"
+        "width, or that of COLUMNS.\n",
     [CMD_OBJDUMP] =
         "FILE is an image, or a module, which is compiled first. Code is shown with the offsets\n"
         "of the WebAssembly file and the instructions that may trap.\n",

@@ -1,14 +1,27 @@
 // cpuid bits: Intel SDM vol. 2A, CPUID; AMD APM vol. 3, appendix E (lzcnt).
 #include "types/cpu.h"
 
-const char *cpu_feature_name(u64 features) {
-#define CPU_FEATURE(name, bit, text)                                                               \
-    if ((features & CPU_##name) != 0) {                                                            \
-        return text;                                                                               \
-    }
+#include <stdio.h>
+
+const char *cpu_feature_names(u64 features, char *out, usize out_bytes) {
+    static const struct {
+        u64 feature;
+        const char *name;
+    } ROWS[] = {
+#define CPU_FEATURE(name, bit, text) {1ull << (bit), text},
 #include "types/cpu.def"
 #undef CPU_FEATURE
-    return "unknown";
+    };
+    usize used = 0;
+    out[0] = 0;
+    for (u32 i = 0; i < COUNT_OF(ROWS); i++) {
+        if ((features & ROWS[i].feature) != 0 && used < out_bytes) {
+            const int bytes = snprintf(out + used, out_bytes - used, "%s%s", used != 0 ? " " : "",
+                                       ROWS[i].name);
+            used += bytes > 0 ? (usize)bytes : 0;
+        }
+    }
+    return out;
 }
 
 #if defined(__x86_64__)

@@ -18,7 +18,7 @@ enum {
 // tens of microseconds in some virtual machines: ask once per engine, not per image.
 u64 cpu_features_here(void);
 
-// Name of the lowest feature in a set, for messages; "unknown" if there is none that is known.
-const char *cpu_feature_name(u64 features);
+// Names of the features in a set, a blank between, cut to fit; for messages. Returns `out`.
+const char *cpu_feature_names(u64 features, char *out, usize out_bytes);
 
 #endif

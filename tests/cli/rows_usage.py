@@ -1,8 +1,8 @@
 """The command line itself: help, versions, options, typing errors."""
 from harness import Row
 
-COMMANDS = ["run", "compile", "validate", "wat2wasm", "wast", "objdump", "completion", "man",
-            "help"]
+COMMANDS = ["run", "compile", "validate", "wat2wasm", "wast", "objdump", "inspect",
+            "completion", "man", "help"]
 
 FILES = {
     "add.wat": '(module (func (export "add") (param i32 i32) (result i32)'

@@ -101,6 +101,49 @@ def objdump_shows_one_function(folder):
     assert status == 2 and "no function 'nosuch'" in err, err
 
 
+MANY_PARTS = """
+(module $parts (import "env" "f" (func (param i32))) (import "env" "g" (global f32))
+  (memory (export "m") 1 3) (table 2 funcref) (elem (i32.const 0) $h $h)
+  (global (mut i64) (i64.const 7)) (data (i32.const 16) "hello") (data "passive")
+  (func $h (export "h")) (start $h)
+""" + "  (func)\n" * 30 + ")"
+
+INSPECTED = (
+    r"image of \d+ bytes", "format    1, for ELF x86-64", r"made by   imago \d.* baseline",
+    r"needs     x86-64 sse4.1 popcnt$", r"build-id  [0-9a-f]{40}$", "module    parts",
+    "start     function 1", r"^  \.text +\d+ +[\d.]+ %  #+$", r"^  headers and padding +\d+",
+    r"types: 2\n +0  \(i32\) -> \(\)\n +1  \(\) -> \(\)",
+    r"imports: 2\n +0  function  env.f  \(i32\) -> \(\)\n +1  global    env.g  f32",
+    r"exports: 2\n +0  function      1  h  \(\) -> \(\)\n +1  memory        0  m  1 to 3 pages",
+    r"memories: 1\n +0  1 to 3 pages", r"tables: 1\n +0  2 or more funcref, never written",
+    r"globals: 2\n +0  f32\n +1  mutable i64 = 7",
+    r"data segments: 2\n +0  5 bytes, memory 0 at 16\n +1  7 bytes, passive",
+    r"element segments: 1\n +0  2 of funcref, table 0 at 0, in the frozen table",
+    r"functions: 32\n +0    import", r"\.\.\. 12 more \(--all\)")
+
+
+def inspect_shows_everything(folder):
+    path = folder.file("parts.wat")
+    with open(path, "w") as file:
+        file.write(MANY_PARTS)
+    status, out, err = run(["inspect", path])
+    assert status == 0, err
+    for words in INSPECTED:
+        assert re.search(words, out, re.MULTILINE), f"{words} missing in\n{out}"
+    image = folder.file("parts.image")
+    assert run(["compile", path, "-o", image])[0] == 0
+    assert run(["inspect", image])[1].split("\n")[1:] == out.split("\n")[1:]
+    out = run(["inspect", image, "--all"])[1]
+    assert "more" not in out.split("functions: 32")[1] and re.search(r"^ +31 ", out, re.MULTILINE)
+
+
+def inspect_fits_any_width(folder):
+    for columns in (20, 43, 80, 200):
+        out = run(["inspect", folder.file("lib.wat")], env={"COLUMNS": str(columns)})[1]
+        lines = [line for line in out.split("\n")[1:] if line.startswith("  ")]
+        assert max(map(len, lines)) == columns, f"{columns}: {max(map(len, lines))}"
+
+
 GOOD_SCRIPT = """
 (module (func (export "f") (param i32) (result i32) (i32.div_u (i32.const 6) (local.get 0)))
         (global (export "g") f32 (f32.const nan))
@@ -212,6 +255,6 @@ def shows_progress(folder):
 TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
     completions_parse, bash_completes, objdump_shows_everything, objdump_knows_calls,
-    objdump_shows_one_function,
+    objdump_shows_one_function, inspect_shows_everything, inspect_fits_any_width,
     scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
 ]
