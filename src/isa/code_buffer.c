@@ -19,9 +19,22 @@ enum {
 
 static _Noreturn void give_up(CodeBuffer *code) { longjmp(*code->landing, 1); }
 
-static u8 *byte_at(CodeBuffer *code, u32 offset) { return code->out->at + code->start + offset; }
-
 static u32 sub_to_zero(u32 a, u32 b) { return a > b ? a - b : 0; }
+
+// After a change of the memory or the deadline.
+static void limit_refresh(CodeBuffer *code) {
+    const usize room = code->out->capacity - code->start;
+    code->limit = code->base + (room < code->deadline ? room : code->deadline);
+}
+
+// After a move of the memory, too.
+static void writer_refresh(CodeBuffer *code) {
+    code->base = code->out->at + code->start;
+    code->at = code->out->at + code->out->count;
+    limit_refresh(code);
+}
+
+static void writer_sync(CodeBuffer *code) { code->out->count = (usize)(code->at - code->out->at); }
 
 void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf *landing) {
     assert(target->kind_count <= CODE_MAX_KINDS);
@@ -40,6 +53,10 @@ void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf 
     code->uses.count = 0;
     code->traps.count = 0;
     code->consts.count = 0;
+    if (!writer_reserve(out, target->jump_bytes)) {
+        give_up(code);
+    }
+    writer_refresh(code);
 }
 
 void code_close(CodeBuffer *code) {
@@ -50,9 +67,14 @@ void code_close(CodeBuffer *code) {
 }
 
 static void reserve(CodeBuffer *code, usize bytes) {
-    if (UNLIKELY(!writer_reserve(code->out, bytes))) {
+    if (LIKELY((usize)(code->out->at + code->out->capacity - code->at) >= bytes)) {
+        return;
+    }
+    writer_sync(code);
+    if (!writer_reserve(code->out, bytes)) {
         give_up(code);
     }
+    writer_refresh(code);
 }
 
 Label code_label(CodeBuffer *code) {
@@ -66,6 +88,9 @@ Label code_label(CodeBuffer *code) {
 static bool reaches(const UseKind *kind, u32 field, u32 target) {
     return target >= field ? target - field <= kind->forward : field - target <= kind->backward;
 }
+
+// Of such uses no account is kept.
+static bool is_never_due(const UseKind *kind) { return kind->forward >= CODE_MAX_BYTES; }
 
 static u32 due_of(const UseKind *kind, u32 field) {
     u32 due;
@@ -94,6 +119,9 @@ static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     }
     state->first_use = id;
     code->open_uses++;
+    if (is_never_due(kind)) {
+        return;
+    }
     code->open_of_kind[kind_id]++;
     const u32 relief = code_use_room(code->target, kind_id);
     code->island_bytes += relief;
@@ -102,12 +130,15 @@ static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     if (deadline < code->deadline) {
         code->deadline = deadline;
     }
+    limit_refresh(code);
 }
 
 static void use_close(CodeBuffer *code, LabelUse *use) {
     code->open_uses--;
-    code->open_of_kind[use->kind]--;
-    code->island_bytes -= code_use_room(code->target, use->kind);
+    if (!is_never_due(&code->target->kinds[use->kind])) {
+        code->open_of_kind[use->kind]--;
+        code->island_bytes -= code_use_room(code->target, use->kind);
+    }
     use->kind = USE_CLOSED;
 }
 
@@ -118,7 +149,7 @@ void code_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     if (target == ID_NONE) {
         use_push(code, field, label, kind_id);
     } else if (LIKELY(reaches(kind, field, target))) {
-        kind->patch(byte_at(code, field), field, target);
+        kind->patch(code_byte(code, field), field, target);
     } else if (kind->veneer_bytes != 0 &&
                code->target->kinds[kind->veneer_kind].backward > kind->backward) {
         use_push(code, field, label, kind_id);
@@ -137,7 +168,7 @@ static void drop_last_jump(CodeBuffer *code, LabelState *state) {
     for (u32 i = 0; i < code->target->kind_count; i++) {
         code->oldest_of_kind[i] = code->oldest_of_kind[i] < count ? code->oldest_of_kind[i] : count;
     }
-    code->out->count -= code->target->jump_bytes;
+    code->at -= code->target->jump_bytes;
 }
 
 void code_bind(CodeBuffer *code, Label label) {
@@ -157,7 +188,7 @@ void code_bind(CodeBuffer *code, Label label) {
         }
         const UseKind *kind = &code->target->kinds[use->kind];
         if (LIKELY(target - use->field <= kind->forward)) {
-            kind->patch(byte_at(code, use->field), use->field, target);
+            kind->patch(code_byte(code, use->field), use->field, target);
         } else {
             code->out_of_reach = true;
         }
@@ -173,8 +204,8 @@ void code_bind(CodeBuffer *code, Label label) {
 void code_jump(CodeBuffer *code, Label label) {
     const CodeTarget *target = code->target;
     code_room(code, target->jump_bytes + target->kinds[target->jump_kind].veneer_bytes);
-    const u32 field = code_offset(code) + target->jump(code_at(code));
-    code->out->count += target->jump_bytes;
+    const u32 field = code_offset(code) + target->jump(code->at);
+    code->at += target->jump_bytes;
     code_use(code, field, label, target->jump_kind);
     code->last_jump_end = code_offset(code);
     code->last_jump_label = label;
@@ -220,13 +251,14 @@ static void deadline_refresh(CodeBuffer *code) {
     code->deadline = CODE_MAX_BYTES;
     for (u32 i = 0; i < code->target->kind_count; i++) {
         const UseKind *kind = &code->target->kinds[i];
-        const LabelUse *use = oldest_use(code, i);
+        const LabelUse *use = is_never_due(kind) ? NULL : oldest_use(code, i);
         if (use != NULL) {
             const u32 due = due_of(kind, use->field);
             const u32 deadline = sub_to_zero(due, island_bytes_for(code, kind));
             code->deadline = deadline < code->deadline ? deadline : code->deadline;
         }
     }
+    limit_refresh(code);
 }
 
 static void write_trap(CodeBuffer *code, TrapTail trap) {
@@ -235,19 +267,19 @@ static void write_trap(CodeBuffer *code, TrapTail trap) {
     if (code->on_trap != NULL) {
         code->on_trap(code->env, code_offset(code), trap.wasm_offset, trap.kind);
     }
-    code->target->trap(code_at(code));
-    code->out->count += code->target->trap_bytes;
+    code->target->trap(code->at);
+    code->at += code->target->trap_bytes;
 }
 
 static void write_const(CodeBuffer *code, const PooledConst *pooled) {
     const u32 offset = code_offset(code);
     const u32 padding = (u32)align_up(offset, pooled->bytes) - offset;
     reserve(code, padding + pooled->bytes);
-    memset(code_at(code), 0, padding);
-    code->out->count += padding;
+    memset(code->at, 0, padding);
+    code->at += padding;
     code_bind(code, pooled->label);
-    memcpy(code_at(code), pooled->value, pooled->bytes);
-    code->out->count += pooled->bytes;
+    memcpy(code->at, pooled->value, pooled->bytes);
+    code->at += pooled->bytes;
 }
 
 // Writes what stands behind the function and is not in an island yet; the most aligned first.
@@ -311,10 +343,10 @@ static void write_veneer(CodeBuffer *code, u32 id) {
     const UseKind *kind = &code->target->kinds[use.kind];
     const u32 at = code_offset(code);
     reserve(code, kind->veneer_bytes);
-    const u32 field = at + kind->veneer(code_at(code));
-    code->out->count += kind->veneer_bytes;
+    const u32 field = at + kind->veneer(code->at);
+    code->at += kind->veneer_bytes;
     if (LIKELY(at - use.field <= kind->forward)) {
-        kind->patch(byte_at(code, use.field), use.field, at);
+        kind->patch(code_byte(code, use.field), use.field, at);
     } else {
         code->out_of_reach = true;
     }
@@ -340,7 +372,7 @@ static u32 due_kind(CodeBuffer *code, u64 bytes) {
     u32 best = target->kind_count;
     for (u32 i = 0; i < target->kind_count; i++) {
         const UseKind *kind = &target->kinds[i];
-        const LabelUse *use = oldest_use(code, i);
+        const LabelUse *use = is_never_due(kind) ? NULL : oldest_use(code, i);
         if (use == NULL ||
             (best != target->kind_count && target->kinds[best].forward <= kind->forward)) {
             continue;
@@ -369,8 +401,8 @@ static u32 open_island(CodeBuffer *code) {
         return ID_NONE;
     }
     reserve(code, target->jump_bytes);
-    const u32 field = code_offset(code) + target->jump(code_at(code));
-    code->out->count += target->jump_bytes;
+    const u32 field = code_offset(code) + target->jump(code->at);
+    code->at += target->jump_bytes;
     return field;
 }
 
@@ -383,10 +415,10 @@ static void close_island(CodeBuffer *code, u32 start, u32 field) {
         code->last_jump_end = ID_NONE;
     }
     if (field != ID_NONE && end == start) {
-        code->out->count -= target->jump_bytes;
+        code->at -= target->jump_bytes;
     } else if (field != ID_NONE) {
         code->out_of_reach |= !reaches(kind, field, end);
-        kind->patch(byte_at(code, field), field, end);
+        kind->patch(code_byte(code, field), field, end);
     }
     deadline_refresh(code);
 }
@@ -434,7 +466,7 @@ void code_flush(CodeBuffer *code) {
 
 void code_grow(CodeBuffer *code, u32 bytes) {
     assert(bytes <= CODE_MAX_ROOM);
-    if (code->out->count - code->start + bytes > CODE_MAX_BYTES) {
+    if ((u64)code_offset(code) + bytes > CODE_MAX_BYTES) {
         give_up(code);
     }
     if (code_offset(code) + bytes > code->deadline) {
@@ -461,13 +493,13 @@ bool code_finish(CodeBuffer *code, u32 *bytes) {
     relieve_due(code, code->traps.count * code->target->trap_bytes +
                           code->consts.count * CODE_CONST_BYTES);
     write_tails(code);
-    *bytes = code_offset(code);
     if (code->open_uses != 0) {
         if (!open_uses_are_bound(code)) {
             return false;
         }
         relieve_due(code, UINT32_MAX); // every veneer reaches further back than what it stands for
-        *bytes = code_offset(code);
     }
+    writer_sync(code);
+    *bytes = code_offset(code);
     return code->open_uses == 0 && !code->out_of_reach;
 }

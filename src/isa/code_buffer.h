@@ -84,8 +84,11 @@ typedef struct PooledConst {
 
 typedef struct CodeBuffer {
     const CodeTarget *target;
-    Writer *out;   // where the bytes go, behind what is there
+    Writer *out;   // where the bytes go, behind what is there; `count` is brought up to date by
+                   // code_grow and code_finish
     u64 start;     // of the function in *out
+    u8 *base, *at; // the function's start, and where the next byte goes
+    u8 *limit;     // up to here there is memory, and no island is needed
     jmp_buf *landing;
     u32 deadline;     // up to here no island is needed; refreshed lazily, too soon at worst
     u32 island_bytes; // at most, of an island that serves all open uses
@@ -112,9 +115,8 @@ void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf 
 void code_close(CodeBuffer *code);
 
 // Bytes from the function's start.
-static inline u32 code_offset(const CodeBuffer *code) {
-    return (u32)(code->out->count - code->start);
-}
+static inline u32 code_offset(const CodeBuffer *code) { return (u32)(code->at - code->base); }
+static inline u8 *code_byte(const CodeBuffer *code, u32 offset) { return code->base + offset; }
 
 // What a use of a kind may take in an island.
 static inline u32 code_use_room(const CodeTarget *target, u8 kind) {
@@ -125,16 +127,14 @@ static inline u32 code_use_room(const CodeTarget *target, u8 kind) {
     return veneer_bytes > target->trap_bytes ? veneer_bytes : target->trap_bytes;
 }
 
-// Room for `bytes` (at most 64 KiB) more to be written at code_at, with no island inside. Emits an
+// Room for `bytes` (at most 64 KiB) more to be written at code->at, with no island inside. Emits an
 // island first if a deadline would pass.
 void code_grow(CodeBuffer *code, u32 bytes);
 static inline void code_room(CodeBuffer *code, u32 bytes) {
-    const usize free_bytes = code->out->capacity - code->out->count;
-    if (UNLIKELY(free_bytes < bytes || code_offset(code) + bytes > code->deadline)) {
+    if (UNLIKELY(code->limit - code->at < (ptrdiff_t)bytes)) {
         code_grow(code, bytes);
     }
 }
-static inline u8 *code_at(const CodeBuffer *code) { return code->out->at + code->out->count; }
 
 Label code_label(CodeBuffer *code);
 static inline bool code_is_bound(const CodeBuffer *code, Label label) {

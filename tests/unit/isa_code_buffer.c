@@ -195,8 +195,8 @@ static void on_trap(void *env, u32 code_offset, u32 wasm_offset, u8 kind) {
 
 static void emit(CodeBuffer *code, u32 op, u32 value, u32 more_room) {
     code_room(code, 4 + more_room);
-    toy_inst(code_at(code), op, value);
-    code->out->count += 4;
+    toy_inst(code->at, op, value);
+    code->at += 4;
 }
 
 // The field is open with a distance that no patched one has.
@@ -588,8 +588,7 @@ static void x64_close(X64Test *test) {
 }
 static void nop(CodeBuffer *code) {
     code_room(code, 1);
-    *code_at(code) = 0x90;
-    code->out->count++;
+    *code->at++ = 0x90;
 }
 static void expect_bytes(X64Test *test, const char *expected, u32 line) {
     char text[256] = "";

@@ -236,13 +236,14 @@ static bool objdump_lines(FILE *pipe, u32 *count) {
 // The checker's decoder must know each instruction and end it where the encoder did. It knows no
 // exchange with memory, which would lock the bus.
 static void listing_decode(void) {
+    const u32 bytes = code_offset(&listing.code);
     const char *text = (const char *)listing.expected.at;
     for (usize i = 0; i < listing.offsets.count; i++, text += strlen(text) + 1) {
         const u32 offset = listing.offsets.at[i];
         const u32 end = i + 1 < listing.offsets.count ? listing.offsets.at[i + 1]
-                                                      : (u32)listing.out.count;
+                                                      : bytes;
         X64Inst inst;
-        const bool is_known = x64_decode(listing.out.at, (u32)listing.out.count, offset, &inst);
+        const bool is_known = x64_decode(listing.code.base, bytes, offset, &inst);
         const bool is_locked = strncmp(text, "xchg", 4) == 0 && strchr(text, '[') != NULL;
         if (is_known == is_locked) {
             TEST_FAIL("the decoder %s %s", is_known ? "knows" : "does not know", text);
@@ -267,7 +268,8 @@ static void listing_compare(void) {
     if (file == NULL) {
         return;
     }
-    EXPECT(fwrite(listing.out.at, 1, listing.out.count, file) == listing.out.count);
+    const usize bytes = code_offset(&listing.code);
+    EXPECT(fwrite(listing.code.base, 1, bytes, file) == bytes);
     fclose(file);
     char command[160];
     snprintf(command, sizeof command,
@@ -576,7 +578,7 @@ TEST(landing_keeps_the_jump) {
     x64_land(code, from);
     code_bind(code, next);
     EXPECT_EQ(code_offset(code), 7);
-    EXPECT(memcmp(listing.out.at, "\x74\x05\xE9\x00\x00\x00\x00", 7) == 0);
+    EXPECT(memcmp(listing.code.base, "\x74\x05\xE9\x00\x00\x00\x00", 7) == 0);
     listing_close();
 }
 
@@ -621,8 +623,8 @@ TEST(bytes) {
     x64_rr(code, X64_MOVZX8, RSI, RCX);
     EXPECT_EQ(code_offset(code), sizeof EXPECTED);
     for (u32 i = 0; i < sizeof EXPECTED && i < code_offset(code); i++) {
-        if (listing.out.at[i] != EXPECTED[i]) {
-            TEST_FAIL("byte %u is %02x, expected %02x", i, listing.out.at[i], EXPECTED[i]);
+        if (listing.code.base[i] != EXPECTED[i]) {
+            TEST_FAIL("byte %u is %02x, expected %02x", i, listing.code.base[i], EXPECTED[i]);
             break;
         }
     }

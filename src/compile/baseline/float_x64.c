@@ -10,9 +10,9 @@ static void float_op(Baseline *b, X64Op op, u8 dest, const Value *value) {
     const u8 reg = value_reg_of(b, value);
     code_room(&b->code, X64_MAX_INST_BYTES);
     if (reg != NO_REG) {
-        x64_rr(&b->code, op, x64_xmm(dest), x64_xmm(reg));
+        x64_rr(&b->code, op, x64_number(dest), x64_number(reg));
     } else {
-        x64_rm(&b->code, op, x64_xmm(dest), operand_mem(b, value));
+        x64_rm(&b->code, op, x64_number(dest), operand_mem(b, value));
     }
 }
 
@@ -49,7 +49,7 @@ void emit_float_min_max(Baseline *b, const OpRow *row) {
     Value rhs = pop(b), lhs = pop(b);
     const u8 right = value_to_reg(b, &rhs);
     const u8 dest = value_to_own(b, &lhs);
-    const u8 x = x64_xmm(dest), y = x64_xmm(right);
+    const u8 x = x64_number(dest), y = x64_number(right);
     code_room(&b->code, 10 * X64_MAX_INST_BYTES);
     x64_rr(&b->code, is_double ? X64_UCOMISD : X64_UCOMISS, x, y);
     const u32 differ = x64_jcc_short(&b->code, CC_NE);
@@ -91,7 +91,7 @@ void emit_float_sign(Baseline *b, const OpRow *row) {
     value_move(b, dest, &value);
     float_scratch(b, is_double, row->variant != 0 ? sign : sign - 1);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    x64_rr(&b->code, row->variant != 0 ? X64_XORPS : X64_ANDPS, x64_xmm(dest), XMM_SCRATCH);
+    x64_rr(&b->code, row->variant != 0 ? X64_XORPS : X64_ANDPS, x64_number(dest), XMM_SCRATCH);
     push_result(b, row->result, dest, &value, NULL);
 }
 
@@ -102,9 +102,9 @@ void emit_copysign(Baseline *b, const OpRow *row) {
     const u8 dest = value_to_own(b, &lhs);
     float_scratch(b, is_double, sign_bit(is_double) - 1);
     code_room(&b->code, 4 * X64_MAX_INST_BYTES);
-    x64_rr(&b->code, X64_ANDPS, x64_xmm(dest), XMM_SCRATCH);
-    x64_rr(&b->code, X64_ANDNPS, XMM_SCRATCH, x64_xmm(right)); // the bits that are not magnitude
-    x64_rr(&b->code, X64_ORPS, x64_xmm(dest), XMM_SCRATCH);
+    x64_rr(&b->code, X64_ANDPS, x64_number(dest), XMM_SCRATCH);
+    x64_rr(&b->code, X64_ANDNPS, XMM_SCRATCH, x64_number(right)); // the bits that are not magnitude
+    x64_rr(&b->code, X64_ORPS, x64_number(dest), XMM_SCRATCH);
     // Bits above the scalar came along from `right`; nobody reads them.
     value_done(b, &rhs);
     push_result(b, row->result, dest, &lhs, NULL);
@@ -116,7 +116,7 @@ void emit_round(Baseline *b, const OpRow *row) {
     const u8 source = value_to_reg(b, &value);
     const u8 dest = choose_destination(b, &value, NULL, false);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    x64_rri8(&b->code, (X64Op)row->inst, x64_xmm(dest), x64_xmm(source), row->variant | 8);
+    x64_rri8(&b->code, (X64Op)row->inst, x64_number(dest), x64_number(source), row->variant | 8);
     push_result(b, row->result, dest, &value, NULL);
 }
 
@@ -129,9 +129,9 @@ void emit_convert(Baseline *b, const OpRow *row) {
     const u8 dest = is_float ? choose_destination(b, &value, NULL, false) : reg_alloc(b, true);
     code_room(&b->code, 2 * X64_MAX_INST_BYTES);
     if (!is_float) { // the instruction keeps the upper part: no waiting for old contents
-        x64_rr(&b->code, X64_XORPS, x64_xmm(dest), x64_xmm(dest));
+        x64_rr(&b->code, X64_XORPS, x64_number(dest), x64_number(dest));
     }
-    x64_rr(&b->code, (X64Op)row->inst, x64_xmm(dest), is_float ? x64_xmm(source) : source);
+    x64_rr(&b->code, (X64Op)row->inst, x64_number(dest), x64_number(source));
     push_result(b, row->result, dest, &value, NULL);
 }
 
@@ -142,7 +142,7 @@ void emit_convert_u64(Baseline *b, const OpRow *row) {
     Value value = pop(b);
     const u8 source = value_to_own(b, &value);
     const u8 dest = reg_alloc(b, true);
-    const u8 x = x64_xmm(dest);
+    const u8 x = x64_number(dest);
     const X64Op convert = is_double ? X64_CVTSI2SD64 : X64_CVTSI2SS64;
     code_room(&b->code, 12 * X64_MAX_INST_BYTES);
     x64_rr(&b->code, X64_XORPS, x, x);
@@ -237,7 +237,7 @@ void emit_trunc(Baseline *b, const OpRow *row) {
     const bool is_double = is_f64(row->type);
     const bool is_signed = (row->variant & TRUNC_SIGNED) != 0;
     Value value = pop(b);
-    const u8 x = x64_xmm(value_to_reg(b, &value));
+    const u8 x = x64_number(value_to_reg(b, &value));
     const u8 dest = reg_alloc(b, false);
     code_room(&b->code, 24 * X64_MAX_INST_BYTES);
     if (row->result == VAL_I32) {
@@ -294,7 +294,7 @@ void emit_trunc_sat(Baseline *b, const OpRow *row) {
     u64 low, high, least, greatest;
     sat_bounds(row, &low, &high, &least, &greatest);
     Value value = pop(b);
-    const u8 x = x64_xmm(value_to_reg(b, &value));
+    const u8 x = x64_number(value_to_reg(b, &value));
     const u8 dest = reg_alloc(b, false);
     code_room(&b->code, 40 * X64_MAX_INST_BYTES);
     x64_rr(&b->code, X64_XORPS, XMM_SCRATCH, XMM_SCRATCH);
@@ -331,9 +331,9 @@ void emit_reinterpret(Baseline *b, const OpRow *row) {
     const u8 dest = reg_alloc(b, to_float);
     code_room(&b->code, X64_MAX_INST_BYTES);
     if (to_float) {
-        x64_rr(&b->code, (X64Op)row->inst, x64_xmm(dest), source);
+        x64_rr(&b->code, (X64Op)row->inst, x64_number(dest), source);
     } else {
-        x64_rr(&b->code, (X64Op)row->inst, x64_xmm(source), dest);
+        x64_rr(&b->code, (X64Op)row->inst, x64_number(source), dest);
     }
     value_done(b, &value);
     push_reg(b, row->result, dest);

@@ -63,7 +63,7 @@ void masm_jump_table(Baseline *b, u8 index, u32 count, Label otherwise) {
     record_fixup(b, table_field, FIXUP_RODATA, 0, (i32)table - 4);
     x64_rm(&b->code, X64_MOVSXD, index, x64_mem_index(R11, index, 2, 0));
     const u32 start_field = x64_lea_rip(&b->code, R11); // the function's start
-    store_u32(b->out->code.at + b->code.start + start_field, 0u - (start_field + 4));
+    store_u32(code_byte(&b->code, start_field), 0u - (start_field + 4));
     x64_rr(&b->code, X64_ADD64, index, R11);
     x64_jmp_r(&b->code, index);
 }
@@ -85,13 +85,8 @@ static void store_at(Baseline *b, u8 base, i32 offset, const Value *value) {
     const u8 reg = value_reg_of(b, value);
     const bool is_wide = x64_is_wide(value->type);
     code_room(&b->code, 3 * X64_MAX_INST_BYTES);
-    if (reg != NO_REG && reg_is_float(reg)) {
-        x64_rm(&b->code, is_wide ? X64_STORESD : X64_STORESS, (u8)(reg - FIRST_FLOAT_REG),
-               x64_mem(base, offset));
-        return;
-    }
     if (reg != NO_REG) {
-        x64_rm(&b->code, is_wide ? X64_STORE64 : X64_STORE32, reg, x64_mem(base, offset));
+        x64_rm(&b->code, X64_TYPE_INSTS[value->type].store, x64_number(reg), x64_mem(base, offset));
         return;
     }
     if (value->kind == VALUE_CONST) {
@@ -121,18 +116,17 @@ void masm_copy_result(Baseline *b, u8 type, i32 frame_offset, i32 sp_offset) {
 }
 
 void masm_store_result(Baseline *b, i32 result_offset, const Value *value) {
-    // The value goes by the vector scratch register where it is not in a register: r11 has the
-    // pointer.
-    const u8 reg = value_reg_of(b, value);
-    const bool is_wide = x64_is_wide(value->type);
-    const u8 scratch = masm_scratch(true);
-    if (reg == NO_REG && value->kind == VALUE_CONST) {
-        masm_const(b, is_wide ? VAL_F64 : VAL_F32, scratch, value->bits);
-    } else if (reg == NO_REG) {
-        masm_load(b, is_wide ? VAL_F64 : VAL_F32, scratch, value_offset(b, value));
+    // What is not in a register goes by the vector scratch register: r11 has the pointer.
+    Value present = *value;
+    if (value_reg_of(b, value) == NO_REG) {
+        present = value_reg(x64_is_wide(value->type) ? VAL_F64 : VAL_F32, masm_scratch(true));
+        if (value->kind == VALUE_CONST) {
+            masm_const(b, present.type, present.reg, value->bits);
+        } else {
+            masm_load(b, present.type, present.reg, value_offset(b, value));
+        }
     }
     masm_load(b, VAL_I64, R11, b->result_pointer_home);
-    const Value present = reg != NO_REG ? *value : value_reg(value->type, scratch);
     store_at(b, R11, result_offset, &present);
 }
 

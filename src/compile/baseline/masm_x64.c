@@ -2,7 +2,7 @@
 // scratch and never hold a value between two masm calls; rcx is kept for shift counts, rax and rdx
 // for division: none of them is pinned in loops.
 #include "compile/baseline/masm.h"
-#include "isa/x64/encode.h"
+#include "compile/baseline/x64.h"
 
 enum { SCRATCH = R11, FLOAT_SCRATCH = 15 };
 
@@ -40,21 +40,21 @@ const MasmTarget MASM_TARGET = {
 enum { DWARF_RBX = 3, DWARF_RBP = 6, DWARF_RSP = 7, DWARF_R12 = 12 };
 
 static X64Mem frame(const Baseline *b, i32 offset) { return x64_mem(b->frame_base, offset); }
-static u8 xmm(u8 reg) { return (u8)(reg - FIRST_FLOAT_REG); }
-static bool is_wide(u8 type) { return type != VAL_I32 && type != VAL_F32; }
 
 u8 masm_scratch(bool is_float) { return is_float ? FLOAT_SCRATCH + FIRST_FLOAT_REG : SCRATCH; }
 
-// One encoder call a type: with a constant instruction the encoder folds to a few stores.
+const X64TypeInsts X64_TYPE_INSTS[VAL_COUNT] = {
+    [VAL_I32] = {X64_MOV32, X64_MOV32, X64_STORE32},
+    [VAL_I64] = {X64_MOV64, X64_MOV64, X64_STORE64},
+    [VAL_F32] = {X64_MOVAPS, X64_MOVSS, X64_STORESS},
+    [VAL_F64] = {X64_MOVAPS, X64_MOVSD, X64_STORESD},
+    [VAL_FUNCREF] = {X64_MOV64, X64_MOV64, X64_STORE64},
+    [VAL_EXTERNREF] = {X64_MOV64, X64_MOV64, X64_STORE64},
+};
+
 void masm_move(Baseline *b, u8 type, u8 to, u8 from) {
     code_room(&b->code, X64_MAX_INST_BYTES);
-    if (val_is_float((ValType)type)) {
-        x64_rr(&b->code, X64_MOVAPS, xmm(to), xmm(from));
-    } else if (type == VAL_I32) {
-        x64_rr(&b->code, X64_MOV32, to, from);
-    } else {
-        x64_rr(&b->code, X64_MOV64, to, from);
-    }
+    x64_rr(&b->code, X64_TYPE_INSTS[type].move, x64_number(to), x64_number(from));
 }
 
 void masm_swap(Baseline *b, u8 x, u8 y) {
@@ -63,25 +63,13 @@ void masm_swap(Baseline *b, u8 x, u8 y) {
 }
 
 void masm_load(Baseline *b, u8 type, u8 to, i32 frame_offset) {
-    const X64Mem mem = frame(b, frame_offset);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    switch (type) {
-    case VAL_I32: x64_rm(&b->code, X64_MOV32, to, mem); break;
-    case VAL_F32: x64_rm(&b->code, X64_MOVSS, xmm(to), mem); break;
-    case VAL_F64: x64_rm(&b->code, X64_MOVSD, xmm(to), mem); break;
-    default: x64_rm(&b->code, X64_MOV64, to, mem);
-    }
+    x64_rm(&b->code, X64_TYPE_INSTS[type].load, x64_number(to), frame(b, frame_offset));
 }
 
 void masm_store(Baseline *b, u8 type, i32 frame_offset, u8 from) {
-    const X64Mem mem = frame(b, frame_offset);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    switch (type) {
-    case VAL_I32: x64_rm(&b->code, X64_STORE32, from, mem); break;
-    case VAL_F32: x64_rm(&b->code, X64_STORESS, xmm(from), mem); break;
-    case VAL_F64: x64_rm(&b->code, X64_STORESD, xmm(from), mem); break;
-    default: x64_rm(&b->code, X64_STORE64, from, mem);
-    }
+    x64_rm(&b->code, X64_TYPE_INSTS[type].store, x64_number(from), frame(b, frame_offset));
 }
 
 void masm_const(Baseline *b, u8 type, u8 to, u64 bits) {
@@ -89,16 +77,17 @@ void masm_const(Baseline *b, u8 type, u8 to, u64 bits) {
     if (!val_is_float((ValType)type)) {
         x64_mov_ri(&b->code, to, bits);
     } else if (bits == 0) {
-        x64_rr(&b->code, X64_XORPS, xmm(to), xmm(to));
+        x64_rr(&b->code, X64_XORPS, x64_number(to), x64_number(to));
     } else {
         x64_mov_ri(&b->code, SCRATCH, bits);
-        x64_rr(&b->code, is_wide(type) ? X64_MOVQ_TO_XMM : X64_MOVD_TO_XMM, xmm(to), SCRATCH);
+        const X64Op op = x64_is_wide(type) ? X64_MOVQ_TO_XMM : X64_MOVD_TO_XMM;
+        x64_rr(&b->code, op, x64_number(to), SCRATCH);
     }
 }
 
 void masm_store_const(Baseline *b, u8 type, i32 frame_offset, u64 bits) {
     code_room(&b->code, 2 * X64_MAX_INST_BYTES);
-    if (!is_wide(type)) {
+    if (!x64_is_wide(type)) {
         x64_mov_mi(&b->code, 4, frame(b, frame_offset), (i32)(u32)bits);
     } else if ((i64)bits == (i32)bits) {
         x64_mov_mi(&b->code, 8, frame(b, frame_offset), (i32)bits);
@@ -110,8 +99,8 @@ void masm_store_const(Baseline *b, u8 type, i32 frame_offset, u64 bits) {
 
 void masm_copy(Baseline *b, u8 type, i32 to_offset, i32 from_offset) {
     code_room(&b->code, 2 * X64_MAX_INST_BYTES);
-    x64_rm(&b->code, is_wide(type) ? X64_MOV64 : X64_MOV32, SCRATCH, frame(b, from_offset));
-    x64_rm(&b->code, is_wide(type) ? X64_STORE64 : X64_STORE32, SCRATCH, frame(b, to_offset));
+    x64_rm(&b->code, x64_is_wide(type) ? X64_MOV64 : X64_MOV32, SCRATCH, frame(b, from_offset));
+    x64_rm(&b->code, x64_is_wide(type) ? X64_STORE64 : X64_STORE32, SCRATCH, frame(b, to_offset));
 }
 
 void masm_jump(Baseline *b, Label label) {
@@ -172,7 +161,7 @@ void masm_prologue(Baseline *b, u32 bound) {
 }
 
 static void patch_frame(Baseline *b, u32 bytes) {
-    u8 *field = b->out->code.at + b->code.start + b->frame_patch;
+    u8 *field = code_byte(&b->code, b->frame_patch);
     if (field[-2] == 0x83) { // the short form's opcode and ModRM
         *field = (u8)bytes;
     } else {

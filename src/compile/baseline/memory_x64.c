@@ -64,7 +64,7 @@ void emit_load(Baseline *b, const OpRow *row) {
     }
     code_room(&b->code, X64_MAX_INST_BYTES);
     record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(&b->code, (X64Op)row->inst, is_float ? x64_xmm(dest) : dest, mem);
+    x64_rm(&b->code, (X64Op)row->inst, x64_number(dest), mem);
     push_reg(b, row->result, dest);
 }
 
@@ -84,7 +84,7 @@ void emit_store(Baseline *b, const OpRow *row) {
     if (is_imm) {
         x64_mov_mi(&b->code, row->width, mem, (i32)(u32)value.bits);
     } else {
-        x64_rm(&b->code, (X64Op)row->inst, reg_is_float(reg) ? x64_xmm(reg) : reg, mem);
+        x64_rm(&b->code, (X64Op)row->inst, x64_number(reg), mem);
     }
     value_done(b, &value);
     value_done(b, &index);
@@ -127,12 +127,7 @@ void emit_global_get(Baseline *b, const OpRow *row) {
     dest = dest != NO_REG ? dest : reg_alloc(b, is_float);
     const X64Mem mem = global_mem(b, index);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    const bool is_wide = x64_is_wide(type);
-    if (is_float) {
-        x64_rm(&b->code, is_wide ? X64_MOVSD : X64_MOVSS, x64_xmm(dest), mem);
-    } else {
-        x64_rm(&b->code, is_wide ? X64_MOV64 : X64_MOV32, dest, mem);
-    }
+    x64_rm(&b->code, X64_TYPE_INSTS[type].load, x64_number(dest), mem);
     push_reg(b, type, dest);
 }
 
@@ -142,13 +137,8 @@ void emit_global_set(Baseline *b, const OpRow *row) {
     Value value = pop(b);
     const u8 reg = value_to_reg(b, &value);
     const X64Mem mem = global_mem(b, index);
-    const bool is_wide = x64_is_wide(value.type);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    if (reg_is_float(reg)) {
-        x64_rm(&b->code, is_wide ? X64_STORESD : X64_STORESS, x64_xmm(reg), mem);
-    } else {
-        x64_rm(&b->code, is_wide ? X64_STORE64 : X64_STORE32, reg, mem);
-    }
+    x64_rm(&b->code, X64_TYPE_INSTS[value.type].store, x64_number(reg), mem);
     value_done(b, &value);
 }
 

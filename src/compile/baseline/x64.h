@@ -9,7 +9,14 @@
 enum { COND_FLOAT_EQ = 16, COND_FLOAT_NE = 17 };
 
 static inline bool x64_is_wide(u8 type) { return type != VAL_I32 && type != VAL_F32; }
-static inline u8 x64_xmm(u8 reg) { return (u8)(reg - FIRST_FLOAT_REG); }
+// As instructions number it.
+static inline u8 x64_number(u8 reg) { return reg & 15; }
+
+// Moves of each type: between registers, from memory, to memory.
+typedef struct X64TypeInsts {
+    X64Op move, load, store;
+} X64TypeInsts;
+extern const X64TypeInsts X64_TYPE_INSTS[VAL_COUNT];
 
 // Label of a trap at the present instruction, out of line.
 Label x64_trap(Baseline *b, TrapKind kind);
