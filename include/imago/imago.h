@@ -135,6 +135,12 @@ IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *by
 /* After the last store that instantiated it. One munmap. */
 IMAGO_API void imago_image_delete(ImagoImage *image);
 
+/* The image's .eh_frame section, for embedders whose unwinder shall walk through guest frames
+ * (backtrace(), exceptions of C++ inside host functions, profilers): give it to __register_frame,
+ * and to __deregister_frame before imago_image_delete. Nothing else registers it. NULL if the file
+ * has none; bytes may be NULL. Its contents are as trustworthy as the file. */
+IMAGO_API const void *imago_image_eh_frame(const ImagoImage *image, size_t *bytes);
+
 /* True if the bytes start as an image does; false for anything else, WebAssembly included. */
 IMAGO_API bool imago_is_image(const void *bytes, size_t count);
 

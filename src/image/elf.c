@@ -138,11 +138,13 @@ static bool check_segment(ElfCheck *check, u32 i) {
     }
     switch (segment.p_type) {
     case PT_LOAD: return check_load(check, i, where, &segment);
-    case PT_DYNAMIC: return check_dynamic(check, segment.p_offset, segment.p_filesz);
+    case PT_DYNAMIC:
+        check->parts->dynamic_offset = segment.p_offset;
+        return check_dynamic(check, segment.p_offset, segment.p_filesz);
     case PT_NOTE: return check_note(check, align_up(segment.p_offset + segment.p_filesz, 4));
+    case PT_GNU_EH_FRAME: check->parts->frame_header_offset = segment.p_offset; return true;
     case PT_NULL:
     case PT_PHDR:
-    case PT_GNU_EH_FRAME:
     case PT_GNU_PROPERTY: return true;
     case PT_GNU_STACK:
         return (segment.p_flags & PF_X) == 0 ||

@@ -234,6 +234,8 @@ bool image_parse_file(Image *image, const ImageFile *file, Error *err) {
     TRY(check_spans(&header, file->count, &elf, err));
     image->exec_offset = elf.exec_offset;
     image->exec_bytes = align_up(elf.exec_bytes, IMAGE_PAGE_BYTES);
+    image->dynamic_offset = elf.dynamic_offset;
+    image->frame_header_offset = elf.frame_header_offset;
     open_spans(image, &header);
     TRY(open_lists(image, &header, err));
     open_counts(image, &header);
@@ -249,4 +251,24 @@ bool image_parse(Image *image, const void *bytes, u64 count, Error *err) {
 bool image_snapshot(const Image *image, ImageSnapshot *out) {
     *out = (ImageSnapshot){image->snapshot_offset, image->snapshot_bytes, image->snapshot_address};
     return out->bytes != 0;
+}
+
+// The header starts with a version, the encodings, and the distance of .eh_frame from this field;
+// it follows .eh_frame directly.
+const u8 *image_eh_frame(const Image *image, u64 *bytes) {
+    static const u8 START[] = {1, 0x1B};
+    enum { POINTER_AT = 4 };
+    const u64 header = image->frame_header_offset;
+    *bytes = 0;
+    if (header == 0 || !range_fits(header, POINTER_AT + 4, image->byte_count) ||
+        memcmp(image->bytes + header, START, sizeof START) != 0) {
+        return NULL;
+    }
+    const u64 field = header + POINTER_AT;
+    const u64 start = field + (u64)(i64)(i32)load_u32(image->bytes + field);
+    if (start >= header) {
+        return NULL;
+    }
+    *bytes = header - start;
+    return image->bytes + start;
 }

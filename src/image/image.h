@@ -23,6 +23,8 @@ typedef struct Image {
     u64 byte_count;
     // The segment that the loader makes executable: page-aligned range of the file.
     u64 exec_offset, exec_bytes;
+    u64 dynamic_offset;      // what debuggers know a loaded object by; 0: none
+    u64 frame_header_offset; // of .eh_frame_hdr, 0: none
     const u8 *text; // first byte of .text
     u32 text_bytes;
     VmShape shape;
@@ -158,6 +160,9 @@ typedef struct ImageSnapshot {
     u64 file_offset, bytes, address;
 } ImageSnapshot;
 bool image_snapshot(const Image *image, ImageSnapshot *out);
+
+// .eh_frame, as .eh_frame_hdr says; NULL without a header that says it.
+const u8 *image_eh_frame(const Image *image, u64 *bytes);
 
 // ---- Code positions ---------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@
 typedef struct ElfParts {
     u64 exec_offset, exec_bytes; // of the executable segment's contents
     u64 note_offset, note_bytes; // our header
+    u64 dynamic_offset;      // of the dynamic section, 0: none
+    u64 frame_header_offset; // of .eh_frame_hdr, 0: none
 } ElfParts;
 
 // Where to read a range of the file, which lies inside it.

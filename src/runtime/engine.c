@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/os_mem.h"
+#include "runtime/debugger.h"
 #include "runtime/signals.h"
 #include "types/cpu.h"
 #include "types/vmctx.h"
@@ -24,6 +25,7 @@ const char *imago_version(void) {
 
 static void lock_all(void) {
     pthread_mutex_lock(&engines_lock);
+    runtime_debugger_lock();
     for (ImagoEngine *engine = engines; engine != NULL; engine = engine->next) {
         pthread_mutex_lock(&engine->lock);
     }
@@ -33,6 +35,7 @@ static void unlock_all(void) {
     for (ImagoEngine *engine = engines; engine != NULL; engine = engine->next) {
         pthread_mutex_unlock(&engine->lock);
     }
+    runtime_debugger_unlock();
     pthread_mutex_unlock(&engines_lock);
 }
 

@@ -1,7 +1,9 @@
-// An image file in memory. Nothing is registered when it is mapped: a store notes it with its first
-// instance.
+// An image file in memory. Nothing learns of it when it is mapped but a list that debuggers read
+// (debugger.h); a store notes it with its first instance.
 #ifndef RUNTIME_IMAGE_MAP_H
 #define RUNTIME_IMAGE_MAP_H
+
+#include <link.h>
 
 #include "image/image.h"
 #include "imago/imago.h"
@@ -11,6 +13,8 @@ struct ImagoImage {
     ImagoEngine *engine;
     // The file, kept open only if it has a memory snapshot, which each instance maps anew; else -1.
     int fd;
+    struct link_map debugger_entry;
+    char path[]; // where a debugger finds the file; empty: nowhere
 };
 
 #endif

@@ -1,0 +1,27 @@
+// What debuggers see of mapped images. gdb finds the loaded objects of a process, running or dumped,
+// in lists that start at the dynamic linker's r_debug; images have a list of their own behind
+// those. Costs tens of nanoseconds and no system call for an image opened by its absolute path.
+#ifndef RUNTIME_DEBUGGER_H
+#define RUNTIME_DEBUGGER_H
+
+#include "imago/imago.h"
+#include "base/int.h"
+
+enum { DEBUGGER_MAX_PATH = 1024 };
+
+// The absolute path that a debugger can open the file by: `path` if that is one, else, if it is not
+// empty, what the system says of fd. path may be NULL.
+//   out  DEBUGGER_MAX_PATH bytes; empty if there is no path, or too long a one
+// Returns the bytes written, with the zero.
+usize runtime_debugger_path(int fd, const char *path, char *out);
+
+// Lists an image that is mapped and has a path, until it is removed. Thread-safe. Does nothing where
+// the dynamic linker has no such lists (glibc before 2.35, musl, static programs with fixed address).
+void runtime_debugger_add(ImagoImage *image);
+void runtime_debugger_remove(ImagoImage *image);
+
+// Around a fork.
+void runtime_debugger_lock(void);
+void runtime_debugger_unlock(void);
+
+#endif
