@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/os_file.h"
+#include "runtime/debugger.h"
 #include "runtime/engine.h"
 #include "types/cpu.h"
 
@@ -98,19 +99,34 @@ static bool keep_file(ImagoImage *image, int fd, Error *err) {
                                   strerror(errno));
 }
 
-// Does not take fd, unless it is to be kept and `takes`: then *takes becomes false.
-static ImagoImage *open_file(ImagoEngine *engine, int fd, bool *takes, Error *err) {
-    ImagoImage *image = mem_alloc(sizeof *image);
+// With the path as far as it is known.
+static ImagoImage *image_new(ImagoEngine *engine, int fd, const char *path, Error *err) {
+    char name[DEBUGGER_MAX_PATH];
+    const usize name_bytes = runtime_debugger_path(fd, path, name);
+    ImagoImage *image = mem_alloc(sizeof *image + name_bytes);
     if (image == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
         return NULL;
     }
     image->engine = engine;
     image->fd = -1;
+    memcpy(image->path, name, name_bytes);
+    return image;
+}
+
+// Does not take fd, unless it is to be kept and `takes`: then *takes becomes false. path: NULL if
+// it is not known.
+static ImagoImage *open_file(ImagoEngine *engine, int fd, const char *path, bool *takes,
+                             Error *err) {
+    ImagoImage *image = image_new(engine, fd, path, err);
+    if (image == NULL) {
+        return NULL;
+    }
     if (!map_file(image, fd, err)) {
         mem_free(image);
         return NULL;
     }
+    runtime_debugger_add(image);
     if (image->view.snapshot_bytes == 0) {
         return image;
     }
@@ -125,9 +141,9 @@ static ImagoImage *open_file(ImagoEngine *engine, int fd, bool *takes, Error *er
 }
 
 // Maps fd, and either closes it or keeps it.
-static ImagoImage *open_fd_take(ImagoEngine *engine, int fd, Error *err) {
+static ImagoImage *open_fd_take(ImagoEngine *engine, int fd, const char *path, Error *err) {
     bool takes = true;
-    ImagoImage *image = open_file(engine, fd, &takes, err);
+    ImagoImage *image = open_file(engine, fd, path, &takes, err);
     if (takes) {
         close(fd);
     }
@@ -142,12 +158,12 @@ ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *
                   strerror(errno));
         return NULL;
     }
-    return open_fd_take(engine, fd, error);
+    return open_fd_take(engine, fd, path, error);
 }
 
 ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error) {
     bool takes = false;
-    return open_file(engine, fd, &takes, error);
+    return open_file(engine, fd, NULL, &takes, error);
 }
 
 // Where the system forbids executable memfds, one that can never be execve'd is still allowed;
@@ -175,13 +191,14 @@ ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_
         close(fd);
         return NULL;
     }
-    return open_fd_take(engine, fd, error);
+    return open_fd_take(engine, fd, "", error);
 }
 
 void imago_image_delete(ImagoImage *image) {
     if (image == NULL) {
         return;
     }
+    runtime_debugger_remove(image);
     const int status = munmap((void *)(uintptr_t)image->view.bytes, image->view.byte_count);
     CHECK(status == 0);
     if (image->fd >= 0) {
@@ -191,3 +208,12 @@ void imago_image_delete(ImagoImage *image) {
 }
 
 bool imago_is_image(const void *bytes, size_t count) { return image_has_magic(bytes, count); }
+
+const void *imago_image_eh_frame(const ImagoImage *image, size_t *bytes) {
+    u64 count = 0;
+    const void *section = image_eh_frame(&image->view, &count);
+    if (bytes != NULL) {
+        *bytes = count;
+    }
+    return section;
+}
