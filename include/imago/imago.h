@@ -141,6 +141,11 @@ IMAGO_API void imago_image_delete(ImagoImage *image);
  * has none; bytes may be NULL. Its contents are as trustworthy as the file. */
 IMAGO_API const void *imago_image_eh_frame(const ImagoImage *image, size_t *bytes);
 
+/* Compares the contents with the build-id in them, a hash of the whole file: for files from places
+ * that may damage them. It reads the whole file, some GB a second. Whoever can write the file can
+ * forge it: against that, sign it or use fs-verity. false: ERROR_IMAGE, ERROR_NO_MEMORY. */
+IMAGO_API bool imago_image_verify(const ImagoImage *image, ImagoError *error);
+
 /* True if the bytes start as an image does; false for anything else, WebAssembly included. */
 IMAGO_API bool imago_is_image(const void *bytes, size_t count);
 

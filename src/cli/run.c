@@ -25,7 +25,7 @@ typedef struct RunArgs {
     DirVec dirs;
     ImagoCompileOptions compile;
     ImagoStoreOptions store;
-    bool wants_stats;
+    bool wants_stats, verifies;
 } RunArgs;
 
 // What lives while the guest runs; deleted in reverse order.
@@ -124,6 +124,9 @@ static bool take_option(RunArgs *run, Args *args, OptionId id) {
     case OPT_STATS:
         run->wants_stats = true;
         return true;
+    case OPT_VERIFY:
+        run->verifies = true;
+        return true;
     case OPT_END:
         args->status = cli_usage_error(CMD_RUN, "no FILE given");
         return false;
@@ -186,6 +189,7 @@ static bool load(Run *run, Error *err) {
     const u64 start_ns = cli_now_ns();
     run->image = imago_image_open_fd(run->engine, run->file.fd, err);
     TRY(run->image != NULL);
+    TRY(!run->args->verifies || imago_image_verify(run->image, err));
     run->load_ns = cli_now_ns() - start_ns;
     run->store = imago_store_new(run->engine, &run->args->store, err);
     TRY(run->store != NULL);

@@ -44,6 +44,7 @@ ImageSection image_section(const Image *image, u32 i) {
     return (ImageSection){
         .name = section_name(image, &headers, header.sh_name),
         .type = header.sh_type,
+        .link = header.sh_link,
         .flags = header.sh_flags,
         .offset = is_there ? header.sh_offset : 0,
         .bytes = is_there ? header.sh_size : 0,

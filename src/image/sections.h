@@ -8,6 +8,7 @@
 typedef struct ImageSection {
     Str name; // borrowed; empty if it has none
     u32 type; // SHT_... of <elf.h>
+    u32 link; // section of a symbol table's names
     u64 flags, offset, bytes;
 } ImageSection;
 

@@ -1,4 +1,5 @@
-// What an image imports and exports, for embedders.
+// What an image imports and exports, and whether it is damaged, for embedders.
+#include "image/build_id.h"
 #include "runtime/image_map.h"
 #include "runtime/value.h"
 
@@ -53,4 +54,8 @@ ImagoExport imago_image_export(const ImagoImage *image, uint32_t i) {
         .name_bytes = export.name.count,
         .type = public_type(&image->view, &type),
     };
+}
+
+bool imago_image_verify(const ImagoImage *image, ImagoError *error) {
+    return image_verify(image->view.bytes, image->view.byte_count, error);
 }

@@ -133,6 +133,37 @@ def damaged_image(folder):
         expect(run(command), 65, "is an image")
 
 
+def verified_image(folder):
+    """A flipped bit is found wherever it is: by verify, and by run --verify."""
+    path = image_of(folder)
+    assert run(["verify", path, path]) == (0, "", "")
+    assert run(["run", "--verify", "--invoke", "add", path, "1", "2"])[:2] == (0, "3\n")
+    with open(path, "rb") as file:
+        image = file.read()
+    damaged = folder.file("damaged.image")
+    for at in range(5, len(image), len(image) // 50):
+        with open(damaged, "wb") as file:
+            file.write(image[:at] + bytes([image[at] ^ 8]) + image[at + 1:])
+        status, out, err = run(["verify", path, damaged, path])
+        assert (status, out) == (65, "") and err.count("\n") == 1, f"byte {at}: {status}, {err}"
+        status, out, err = run(["run", "--verify", "--invoke", "add", damaged, "1", "2"])
+        assert (status, out) == (65, ""), f"byte {at}: {status}, {out}, {err}"
+    expect(run(["verify", folder.file("nosuch"), path]), 66, "No such file")
+    expect(run(["verify", folder.path]), 66, "is a directory")
+
+
+def image_for_another_processor(folder):
+    """The image says what it needs; a feature that nothing knows is none that a processor has."""
+    with open(image_of(folder), "rb") as file:
+        image = file.read()
+    path = folder.file("other.image")
+    machine = 18  # e_machine of the ELF header
+    with open(path, "wb") as file:
+        file.write(image[:machine] + b"\xb7\0" + image[machine + 2:])
+    for command in (["run", path], ["verify", path], ["inspect", path]):
+        expect(run(command), 65, "file is for ELF machine 183, this library runs code for 62")
+
+
 def little_address_space(folder):
     """Refused memory is exit status 71 with a reason, not a crash."""
     if "asan" in IMAGO:
@@ -199,6 +230,7 @@ def statistics(folder):
 TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
-    guest_loses_its_output, damaged_image, little_address_space, few_descriptors,
+    guest_loses_its_output, damaged_image, verified_image, image_for_another_processor,
+    little_address_space, few_descriptors,
     leaves_nothing_when_killed, stays_below_a_file_size, takes_long_names, statistics,
 ]

@@ -2,7 +2,7 @@
 from harness import Row
 
 COMMANDS = ["run", "compile", "validate", "wat2wasm", "wast", "objdump", "inspect",
-            "completion", "man", "help"]
+            "verify", "completion", "man", "help"]
 
 FILES = {
     "add.wat": '(module (func (export "add") (param i32 i32) (result i32)'
@@ -41,6 +41,8 @@ ROWS = [
     Row("run nothing", ["run"], 2, "no FILE given"),
     Row("validate nothing", ["validate"], 2, "no FILE given"),
     Row("wast nothing", ["wast"], 2, "no FILE given"),
+    Row("verify nothing", ["verify"], 2, "no IMAGE given"),
+    Row("verify a module", ["verify", "{add.wat}"], 65, "not an Imago image"),
     Row("objdump nothing", ["objdump"], 2, "no FILE given"),
     Row("compile nothing", ["compile", "-o", "{x}"], 2, "no FILE given"),
     Row("compile to nothing", ["compile", "{add.wat}"], 2, "no output given"),
