@@ -1,4 +1,4 @@
-#include "compile/baseline/call.h"
+#include "compile/baseline/ops.h"
 
 // ---- Where values are passed ------------------------------------------------------------------
 
@@ -120,7 +120,9 @@ static void take_results(Baseline *b, const FuncType *type, u32 result_bytes) {
     }
 }
 
-void call_direct(Baseline *b, u32 func) {
+void emit_call(Baseline *b, const OpRow *row) {
+    (void)row;
+    const u32 func = next_u32(b);
     const FuncType *type = module_func_type(b->module, func);
     const u32 result_bytes = abi_result_bytes(type);
     settle(b, b->sp - type->param_count);
@@ -135,7 +137,10 @@ void call_direct(Baseline *b, u32 func) {
     take_results(b, type, result_bytes);
 }
 
-void call_indirect(Baseline *b, u32 table, u32 type_index) {
+void emit_call_indirect(Baseline *b, const OpRow *row) {
+    (void)row;
+    const u32 type_index = next_u32(b);
+    const u32 table = next_u32(b);
     const FuncType *type = &b->module->types[type_index];
     const u32 result_bytes = abi_result_bytes(type);
     Value index = pop(b);
@@ -150,25 +155,37 @@ void call_indirect(Baseline *b, u32 table, u32 type_index) {
     take_results(b, type, result_bytes);
 }
 
-void call_builtin(Baseline *b, Builtin builtin, const u64 *prefix, u32 prefix_count,
-                  u32 stack_count, ValType result) {
-    settle(b, b->sp - stack_count);
+// Reads a builtin's immediates. True: *prefix is to be passed.
+static bool next_prefix(Baseline *b, u32 how, u64 *prefix) {
+    const u64 first = next_u32(b);
+    const u64 second = how == PASS_NONE_OF_1 || how == PASS_ONE ? 0 : next_u32(b);
+    *prefix = how == PASS_PAIR             ? first << 32 | second
+              : how == PASS_PAIR_EXCHANGED ? second << 32 | first
+                                           : first;
+    return how != PASS_NONE_OF_1 && how != PASS_NONE_OF_2;
+}
+
+void emit_builtin(Baseline *b, const OpRow *row) {
+    u64 prefix;
+    const bool has_prefix = next_prefix(b, row->inst, &prefix);
+    const u32 count = row->width;
+    settle(b, b->sp - count);
     clean_locals(b);
     MoveSet moves;
     moves_begin(&moves);
     const u8 *regs = MASM_TARGET.param_general + 1; // the first one is the context's
-    for (u32 i = 0; i < prefix_count; i++) {
-        const Value value = value_const(VAL_I64, prefix[i]);
+    if (has_prefix) {
+        const Value value = value_const(VAL_I64, prefix);
         moves_add(b, &moves, *regs++, &value);
     }
-    for (u32 i = 0; i < stack_count; i++) {
-        moves_add(b, &moves, *regs++, &b->stack[b->sp - stack_count + i]);
+    for (u32 i = 0; i < count; i++) {
+        moves_add(b, &moves, *regs++, &b->stack[b->sp - count + i]);
     }
     moves_emit(b, &moves);
-    pop_args(b, stack_count);
-    masm_call_builtin(b, builtin);
-    if (result != VAL_NONE) {
-        push_reg(b, (u8)result, MASM_TARGET.result_general[0]);
+    pop_args(b, count);
+    masm_call_builtin(b, (Builtin)row->variant);
+    if (row->result != VAL_NONE) {
+        push_reg(b, row->result, MASM_TARGET.result_general[0]);
     }
 }
 

@@ -19,11 +19,6 @@ u8 abi_next(AbiCursor *cursor, u8 type, u32 *memory_offset);
 u32 abi_param_bytes(const FuncType *type);
 u32 abi_result_bytes(const FuncType *type);
 
-void call_direct(Baseline *b, u32 func);
-void call_indirect(Baseline *b, u32 table, u32 type);
-// Calls a builtin with `prefix` constants and then the top `stack_count` operands.
-void call_builtin(Baseline *b, Builtin builtin, const u64 *prefix, u32 prefix_count,
-                  u32 stack_count, ValType result);
 // Moves the function's results from the stack's top to where the caller expects them.
 void return_values(Baseline *b);
 

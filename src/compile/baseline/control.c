@@ -1,15 +1,29 @@
 #include "compile/baseline/control.h"
 
 #include "base/reader.h"
+#include "compile/baseline/ops.h"
 
 static Control *control_at(Baseline *b, u32 depth) {
     assert(depth < b->controls.count);
     return &b->controls.at[b->controls.count - 1 - depth];
 }
 
-void flow_dead(Baseline *b) {
+// Passes over what cannot be reached, up to the `else` or `end` of the innermost open block.
+static void skip_dead(Baseline *b) {
+    enum { ELSE = 0x05, END = 0x0B };
+    for (u32 depth = 0; depth != 0 || (*b->pc != ELSE && *b->pc != END);) {
+        const Opcode op = skip_instruction(b);
+        depth += op == OP_BLOCK || op == OP_LOOP || op == OP_IF;
+        depth -= op == OP_END;
+        b->loop_count += op == OP_LOOP;
+    }
+}
+
+// Nothing up to the end of the present block can be reached. The last thing an instruction does.
+static void flow_dead(Baseline *b) {
     drop_operands(b, control_at(b, 0)->height);
     b->is_dead = true;
+    skip_dead(b);
 }
 
 u8 take_condition(Baseline *b) {
@@ -36,7 +50,6 @@ static Label label_of(Baseline *b, Control *control) {
 static Control *open_control(Baseline *b, ControlKind kind, i32 block_type) {
     const Control control = {
         .kind = (u8)kind,
-        .is_dead = b->is_dead,
         .block_type = block_type,
         .label = LABEL_NONE,
         .state = STATE_NONE,
@@ -86,13 +99,11 @@ static void open_if(Baseline *b, Control *control) {
     masm_branch(b, condition ^ 1, control->else_label);
 }
 
-void flow_open(Baseline *b, ControlKind kind, i32 block_type) {
+void emit_block(Baseline *b, const OpRow *row) {
+    const ControlKind kind = (ControlKind)row->variant;
     const u32 loop = b->loop_count;
     b->loop_count += kind == CONTROL_LOOP;
-    Control *control = open_control(b, kind, block_type);
-    if (control->is_dead) {
-        return;
-    }
+    Control *control = open_control(b, kind, next_block_type(b));
     u32 count;
     (void)block_params(b, control, &count);
     if (kind == CONTROL_IF) {
@@ -194,7 +205,7 @@ static bool fix_target(Baseline *b, Control *control) {
     return label_fix(b, control) ? edge_operands_are_free(b, control) : edge_is_free(b, control);
 }
 
-void branch(Baseline *b, u32 depth) {
+static void branch(Baseline *b, u32 depth) {
     Control *control = control_at(b, depth);
     if (fix_target(b, control)) {
         masm_jump(b, label_of(b, control));
@@ -204,11 +215,26 @@ void branch(Baseline *b, u32 depth) {
     flow_dead(b);
 }
 
-void flow_return(Baseline *b) { branch(b, (u32)b->controls.count - 1); }
+void emit_br(Baseline *b, const OpRow *row) {
+    (void)row;
+    branch(b, next_u32(b));
+}
 
-void branch_if(Baseline *b, u32 depth) {
+void emit_return(Baseline *b, const OpRow *row) {
+    (void)row;
+    branch(b, (u32)b->controls.count - 1);
+}
+
+void emit_unreachable(Baseline *b, const OpRow *row) {
+    (void)row;
+    masm_unreachable(b);
+    flow_dead(b);
+}
+
+void emit_br_if(Baseline *b, const OpRow *row) {
+    (void)row;
     const u8 condition = take_condition(b);
-    Control *control = control_at(b, depth);
+    Control *control = control_at(b, next_u32(b));
     if (fix_target(b, control)) {
         masm_branch(b, condition, label_of(b, control));
         return;
@@ -257,7 +283,8 @@ static void finish_target(Baseline *b, Control *control) {
     }
 }
 
-void branch_table(Baseline *b) {
+void emit_br_table(Baseline *b, const OpRow *row) {
+    (void)row;
     const u32 count = next_target(&b->pc);
     const u8 *targets = b->pc;
     Value index = pop(b);
@@ -315,11 +342,9 @@ static void enter_else(Baseline *b, Control *control) {
     b->is_dead = false;
 }
 
-void flow_else(Baseline *b) {
+void emit_else(Baseline *b, const OpRow *row) {
+    (void)row;
     Control *control = control_at(b, 0);
-    if (control->is_dead) {
-        return;
-    }
     if (!b->is_dead) {
         if (fix_target(b, control)) {
             masm_jump(b, label_of(b, control));
@@ -358,25 +383,29 @@ static void end_if(Baseline *b, Control *control) {
     enter_label(b, control);
 }
 
-bool flow_end(Baseline *b) {
-    Control *control = control_at(b, 0);
-    const bool is_last = control->kind == CONTROL_FUNC;
-    if (control->is_dead) {
-        b->controls.count--;
-        return true;
+// The end of the function's own block.
+static void end_func(Baseline *b, Control *control) {
+    if (!b->is_dead) {
+        return_values(b);
     }
-    if (is_last) {
-        if (!b->is_dead) {
-            return_values(b);
-        }
-        code_bind(&b->code, control->label);
-        masm_epilogue(b);
-        b->controls.count--;
-        return false;
+    code_bind(&b->code, control->label);
+    masm_epilogue(b);
+}
+
+static void end_loop(Baseline *b, const Control *control) {
+    b->loop_state = control->other_state;
+    repin(b);
+}
+
+void emit_end(Baseline *b, const OpRow *row) {
+    (void)row;
+    Control *control = control_at(b, 0);
+    if (control->kind == CONTROL_FUNC) {
+        end_func(b, control);
+        return;
     }
     if (control->kind == CONTROL_LOOP) {
-        b->loop_state = control->other_state;
-        repin(b);
+        end_loop(b, control);
     } else if (control->kind == CONTROL_IF) {
         end_if(b, control);
     } else if (control->state != STATE_NONE) {
@@ -384,5 +413,7 @@ bool flow_end(Baseline *b) {
     }
     state_drop(b, control->state);
     b->controls.count--;
-    return true;
+    if (b->is_dead) {
+        skip_dead(b);
+    }
 }

@@ -89,31 +89,34 @@ static const u8 SINGLE_TYPES[VAL_COUNT] = {0, 1, 2, 3, 4, 5, 6, 7};
 // Block types as decoded: 0x40 (empty), a value type, or a type index (33-bit signed LEB128).
 enum { BLOCK_EMPTY = -64 };
 
-const u8 *block_params(const Baseline *b, const Control *control, u32 *count) {
-    *count = 0;
-    if (control->kind == CONTROL_FUNC || control->block_type < 0) {
-        return NULL;
-    }
-    const FuncType *type = &b->module->types[control->block_type];
+static const u8 *params_of(const FuncType *type, u32 *count) {
     *count = type->param_count;
     return type_params(type);
 }
 
-const u8 *block_results(const Baseline *b, const Control *control, u32 *count) {
-    const FuncType *type = b->type;
-    if (control->kind != CONTROL_FUNC) {
-        if (control->block_type == BLOCK_EMPTY) {
-            *count = 0;
-            return NULL;
-        }
-        if (control->block_type < 0) {
-            *count = 1;
-            return &SINGLE_TYPES[val_of_binary((u8)(control->block_type & 0x7F))];
-        }
-        type = &b->module->types[control->block_type];
-    }
+static const u8 *results_of(const FuncType *type, u32 *count) {
     *count = type->result_count;
     return type_results(type);
+}
+
+const u8 *block_params(const Baseline *b, const Control *control, u32 *count) {
+    *count = 0;
+    const bool has_params = control->block_type >= 0 && control->kind != CONTROL_FUNC;
+    return has_params ? params_of(&b->module->types[control->block_type], count) : NULL;
+}
+
+const u8 *block_results(const Baseline *b, const Control *control, u32 *count) {
+    *count = 0;
+    if (control->block_type == BLOCK_EMPTY) {
+        return NULL;
+    }
+    if (control->block_type < 0) {
+        *count = 1;
+        return &SINGLE_TYPES[val_of_binary((u8)(control->block_type & 0x7F))];
+    }
+    return results_of(control->kind == CONTROL_FUNC ? b->type
+                                                    : &b->module->types[control->block_type],
+                      count);
 }
 
 const u8 *label_types(const Baseline *b, const Control *control, u32 *count) {
@@ -155,16 +158,15 @@ void state_drop(Baseline *b, u32 state) {
 
 // Records the live locals that stand in registers.
 static void snapshot(const Baseline *b, MergeState *state, u8 result_reg) {
-    state->used = b->regs.used & b->regs.is_local;
+    state->used = 0;
     state->pinned = 0;
     state->result_reg = result_reg;
     state->edge = LABEL_NONE;
-    for (u32 left = state->used; left != 0; left &= left - 1) {
-        const u8 reg = (u8)__builtin_ctz(left);
-        state->owner[reg] = b->regs.owner[reg];
-        if (local_is_dead(b, b->regs.owner[reg])) {
-            state->used &= ~BIT(reg);
-        }
+    for (u32 left = b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
+        const u32 reg = (u32)__builtin_ctz(left);
+        const u32 local = b->regs.owner[reg];
+        state->owner[reg] = local;
+        state->used |= (u32)!local_is_dead(b, local) << reg;
     }
     state->dirty = b->regs.dirty & state->used;
 }
@@ -179,28 +181,33 @@ u32 state_save(Baseline *b) {
     return state;
 }
 
+// Registers in which a local stands that the state has there, too.
+static u32 agreeing(const Baseline *b, const MergeState *state) {
+    u32 agree = 0;
+    for (u32 left = b->regs.used & b->regs.is_local & state->used; left != 0; left &= left - 1) {
+        const u32 reg = (u32)__builtin_ctz(left);
+        agree |= (u32)(b->regs.owner[reg] == state->owner[reg]) << reg;
+    }
+    return agree;
+}
+
 void repin(Baseline *b) {
     b->regs.pinned = 0;
-    if (b->loop_state >= STATE_EMPTY) {
-        return;
-    }
-    const MergeState *state = &b->states.at[b->loop_state];
-    for (u32 left = state->pinned & b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
-        const u8 reg = (u8)__builtin_ctz(left);
-        if (state->owner[reg] == b->regs.owner[reg]) {
-            b->regs.pinned |= BIT(reg);
-        }
+    if (b->loop_state < STATE_EMPTY) {
+        const MergeState *state = &b->states.at[b->loop_state];
+        b->regs.pinned = state->pinned & agreeing(b, state);
     }
 }
 
 void state_load(Baseline *b, u32 id) {
     const MergeState *state = state_of(b, id);
-    for (u32 left = b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
+    const u32 agree = agreeing(b, state);
+    for (u32 left = b->regs.used & b->regs.is_local & ~agree; left != 0; left &= left - 1) {
         b->locals.at[b->regs.owner[__builtin_ctz(left)]].reg = NO_REG;
     }
     b->regs.used = b->regs.is_local = state->used;
     b->regs.dirty = state->dirty;
-    for (u32 left = state->used; left != 0; left &= left - 1) {
+    for (u32 left = state->used & ~agree; left != 0; left &= left - 1) {
         const u8 reg = (u8)__builtin_ctz(left);
         b->regs.owner[reg] = state->owner[reg];
         b->locals.at[state->owner[reg]].reg = reg;
@@ -230,22 +237,16 @@ bool label_fix(Baseline *b, Control *control) {
     return true;
 }
 
-// True if the local in `reg` must be stored on an edge to `state`, where it stands in `goal`.
-static bool needs_store(const Baseline *b, const MergeState *state, u8 reg, u8 goal) {
-    if ((b->regs.dirty & BIT(reg)) == 0) {
-        return false;
+// True if the local in `reg`, which is not there in the state, must be stored on an edge.
+static bool needs_store(const Baseline *b, const MergeState *state, u32 agree, u8 reg) {
+    const u32 local = b->regs.owner[reg];
+    for (u32 left = state->used & ~agree; left != 0; left &= left - 1) {
+        const u8 goal = (u8)__builtin_ctz(left);
+        if (state->owner[goal] == local) {
+            return (state->dirty & BIT(goal)) == 0;
+        }
     }
-    if (goal == NO_REG) {
-        return !local_is_dead(b, b->regs.owner[reg]);
-    }
-    return (state->dirty & BIT(goal)) == 0;
-}
-
-static void set_goals(Baseline *b, const MergeState *state, bool is_on) {
-    for (u32 left = state->used; left != 0; left &= left - 1) {
-        const u8 reg = (u8)__builtin_ctz(left);
-        b->locals.at[state->owner[reg]].goal = is_on ? reg : NO_REG;
-    }
+    return !local_is_dead(b, local);
 }
 
 bool edge_operands_are_free(Baseline *b, const Control *control) {
@@ -264,38 +265,40 @@ bool edge_operands_are_free(Baseline *b, const Control *control) {
     return true;
 }
 
-bool edge_is_free(Baseline *b, const Control *control) {
-    const MergeState *state = state_of(b, control->state);
-    bool is_free = edge_operands_are_free(b, control);
-    if (!is_free) {
+static bool edge_locals_are_free(const Baseline *b, const MergeState *state) {
+    const u32 agree = agreeing(b, state);
+    if ((b->regs.dirty & agree & ~state->dirty) != 0) {
         return false;
     }
-    set_goals(b, state, true);
-    for (u32 left = b->regs.used & b->regs.is_local; is_free && left != 0; left &= left - 1) {
-        const u8 reg = (u8)__builtin_ctz(left);
-        is_free = !needs_store(b, state, reg, b->locals.at[b->regs.owner[reg]].goal);
+    for (u32 left = state->used & ~agree; left != 0; left &= left - 1) {
+        if (!local_is_dead(b, state->owner[__builtin_ctz(left)])) {
+            return false;
+        }
     }
-    set_goals(b, state, false);
-    for (u32 left = state->used; is_free && left != 0; left &= left - 1) {
-        const u8 reg = (u8)__builtin_ctz(left);
-        is_free = b->locals.at[state->owner[reg]].reg == reg || local_is_dead(b, state->owner[reg]);
+    for (u32 left = b->regs.dirty & ~agree; left != 0; left &= left - 1) {
+        if (needs_store(b, state, agree, (u8)__builtin_ctz(left))) {
+            return false;
+        }
     }
-    return is_free;
+    return true;
+}
+
+bool edge_is_free(Baseline *b, const Control *control) {
+    return edge_operands_are_free(b, control) && edge_locals_are_free(b, state_of(b, control->state));
 }
 
 void edge_emit(Baseline *b, const Control *control) {
     const MergeState *state = state_of(b, control->state);
+    const u32 agree = agreeing(b, state);
     MoveSet moves;
     moves_begin(&moves);
-    set_goals(b, state, true);
-    for (u32 left = b->regs.used & b->regs.is_local; left != 0; left &= left - 1) {
+    for (u32 left = b->regs.dirty & ~(agree & state->dirty); left != 0; left &= left - 1) {
         const u8 reg = (u8)__builtin_ctz(left);
-        const LocalState *local = &b->locals.at[b->regs.owner[reg]];
-        if (needs_store(b, state, reg, local->goal)) {
+        if ((agree & BIT(reg)) != 0 || needs_store(b, state, agree, reg)) {
+            const LocalState *local = &b->locals.at[b->regs.owner[reg]];
             masm_store(b, local->type, local->home, reg);
         }
     }
-    set_goals(b, state, false);
     u32 count;
     (void)label_types(b, control, &count);
     if (count == 1 && state->result_reg != NO_REG) {
@@ -305,10 +308,10 @@ void edge_emit(Baseline *b, const Control *control) {
             value_store(b, control->height + i, &b->stack[b->sp - count + i]);
         }
     }
-    for (u32 left = state->used; left != 0; left &= left - 1) {
+    for (u32 left = state->used & ~agree; left != 0; left &= left - 1) {
         const u8 reg = (u8)__builtin_ctz(left);
         const u32 local = state->owner[reg];
-        if (b->locals.at[local].reg != reg && !local_is_dead(b, local)) {
+        if (!local_is_dead(b, local)) {
             const Value value = {
                 .kind = VALUE_LOCAL, .type = b->locals.at[local].type, .index = local};
             moves_add(b, &moves, reg, &value);

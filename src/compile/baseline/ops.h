@@ -3,6 +3,7 @@
 #define COMPILE_BASELINE_OPS_H
 
 #include "compile/baseline/control.h"
+#include "compile/baseline/imm.h"
 
 typedef struct OpRow OpRow;
 typedef void OpEmit(Baseline *b, const OpRow *row);
@@ -12,29 +13,42 @@ struct OpRow {
     u32 inst;     // target instruction, group or condition: what `emit` takes it for
     u8 type;      // ValType of the operation
     u8 result;    // ValType of its result
-    u8 width;     // memory access: bytes
+    u8 width;     // memory access: bytes; builtin: operands
     u8 variant;   // what else `emit` tells apart
 };
 
-// Rows of the target's opcodes; those without `emit` are handled by the walk.
+// Of every opcode that is compiled: shared_rows.def and the target's own.
 extern const OpRow OP_ROWS[OP_COUNT];
-
-// Immediates of the instruction that pc stands in; the validator has checked them.
-u32 next_u32(Baseline *b);
-i32 next_i32(Baseline *b);
-i64 next_i64(Baseline *b);
 
 // Register that the next instruction, a local.set or local.tee, wants its operand in: its local is
 // pinned there. NO_REG: none. The register may be written at once; operands already popped from the
 // stack that are this local must be read before or by the writing instruction.
-u8 destination_hint(Baseline *b);
+u8 destination_hint_of(Baseline *b);
+static inline u8 destination_hint(Baseline *b) {
+    enum { LOCAL_SET = 0x21, LOCAL_TEE = 0x22 };
+    return *b->pc == LOCAL_SET || *b->pc == LOCAL_TEE ? destination_hint_of(b) : NO_REG;
+}
 // A comparison has set the flags: either the next instruction takes them, or the result is pushed.
 void finish_compare(Baseline *b, u8 condition);
 // Target: pushes the condition as an i32.
 void masm_push_condition(Baseline *b, u8 condition);
 
-// Emitters of other files, for the table of rows.
-OpEmit emit_select, emit_table_get, emit_table_set, emit_table_size, emit_memory_size,
-    emit_ref_func, emit_ref_is_null, emit_global_get, emit_global_set;
+// How a builtin gets its immediates: as one constant in front of its operands, or not.
+enum {
+    PASS_NONE_OF_1,
+    PASS_NONE_OF_2,
+    PASS_ONE,
+    PASS_FIRST_OF_2,
+    PASS_PAIR,           // first << 32 | second
+    PASS_PAIR_EXCHANGED, // second << 32 | first
+};
+
+OpEmit emit_unreachable, emit_nop, emit_block, emit_else, emit_end, emit_br, emit_br_if,
+    emit_br_table, emit_return, emit_call, emit_call_indirect, emit_builtin;
+OpEmit emit_drop, emit_select, emit_select_t, emit_local_get, emit_local_set, emit_local_tee;
+OpEmit emit_i32_const, emit_i64_const, emit_f32_const, emit_f64_const, emit_ref_null;
+// The target's.
+OpEmit emit_table_get, emit_table_set, emit_table_size, emit_memory_size, emit_ref_func,
+    emit_ref_is_null, emit_global_get, emit_global_set;
 
 #endif

@@ -1,9 +1,5 @@
 #include "compile/baseline/regs.h"
 
-// Aliases of locals deeper than this below the top are copied to their slots, so that the search
-// for a local's aliases stays short (and so is anything else there: `settled` is a prefix).
-enum { ALIAS_WINDOW = 32 };
-
 _Noreturn void out_of_memory(Baseline *b) { longjmp(b->landing, 1); }
 
 i32 slot_offset(Baseline *b, u32 stack_index) {
@@ -140,21 +136,6 @@ static void alias_to_slot(Baseline *b, u32 i) {
     *entry = (Value){.kind = VALUE_SLOT, .type = entry->type, .index = i};
 }
 
-void push(Baseline *b, Value value) {
-    if (value.kind == VALUE_LOCAL) {
-        b->locals.at[value.index].aliases++;
-    } else if (value_is_own(b, &value)) {
-        b->regs.used |= BIT(value.reg);
-        b->regs.owner[value.reg] = b->sp;
-    }
-    b->stack[b->sp++] = value;
-    if (UNLIKELY(b->sp > ALIAS_WINDOW && b->sp - ALIAS_WINDOW > b->settled)) {
-        settle(b, b->settled + 1);
-    }
-}
-
-void push_reg(Baseline *b, u8 type, u8 reg) { push(b, value_reg(type, reg)); }
-
 i32 value_offset(Baseline *b, const Value *value) {
     assert(value->kind == VALUE_SLOT || value->kind == VALUE_LOCAL);
     return value->kind == VALUE_SLOT ? slot_offset(b, value->index)
@@ -232,6 +213,8 @@ u8 value_to_own(Baseline *b, Value *value) {
 }
 
 void settle(Baseline *b, u32 count) {
+    // Entries that have been pushed since are not known to be in slots.
+    b->slotted = b->slotted < b->settled ? b->slotted : b->settled;
     for (u32 i = b->settled; i < count; i++) {
         Value *entry = &b->stack[i];
         if (entry->kind == VALUE_LOCAL) {

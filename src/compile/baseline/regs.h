@@ -14,14 +14,43 @@ i32 slot_offset(Baseline *b, u32 stack_index);
 void reg_free(Baseline *b, u8 reg);
 
 // ---- Operand stack
-void push(Baseline *b, Value value); // room was reserved from FuncFacts.max_stack
-void push_reg(Baseline *b, u8 type, u8 reg);
+// Locals on the stack deeper than this below its top are copied to their slots, so that the search
+// for a local's aliases stays short (and so is anything else there: `settled` is a prefix).
+enum { ALIAS_WINDOW = 32 };
+// Brings all entries below `count` to where control flow may merge: constants or slots.
+void settle(Baseline *b, u32 count);
+
+// Room was reserved from FuncFacts.max_stack. push_entry: a constant, a slot, or what has been
+// accounted for.
+static inline void push_entry(Baseline *b, Value value) {
+    b->stack[b->sp++] = value;
+    if (UNLIKELY((i32)(b->sp - b->settled) > ALIAS_WINDOW)) {
+        settle(b, b->settled + 1);
+    }
+}
+static inline void push_reg(Baseline *b, u8 type, u8 reg) {
+    if ((b->regs.is_local & BIT(reg)) == 0) {
+        b->regs.used |= BIT(reg);
+        b->regs.owner[reg] = b->sp;
+    }
+    push_entry(b, value_reg(type, reg));
+}
+// What has been popped before, perhaps in another register.
+static inline void push(Baseline *b, Value value) {
+    if (value.kind == VALUE_REG) {
+        push_reg(b, value.type, value.reg);
+        return;
+    }
+    if (value.kind == VALUE_LOCAL) {
+        b->locals.at[value.index].aliases++;
+    }
+    push_entry(b, value);
+}
 // The popped value's register, or its local's, is locked.
 static inline Value pop(Baseline *b) {
     assert(b->sp != 0);
     const Value value = b->stack[--b->sp];
     b->settled = b->settled < b->sp ? b->settled : b->sp;
-    b->slotted = b->slotted < b->sp ? b->slotted : b->sp;
     if (value.kind == VALUE_LOCAL) {
         LocalState *local = &b->locals.at[value.index];
         local->aliases--;
@@ -37,8 +66,8 @@ static inline bool value_is_own(const Baseline *b, const Value *value) {
 }
 // The operand has been read: its register is free again unless it is a local's.
 static inline void value_done(Baseline *b, const Value *value) {
-    if (value_is_own(b, value)) {
-        reg_free(b, value->reg);
+    if (value->kind == VALUE_REG) {
+        b->regs.used &= ~BIT(value->reg) | b->regs.is_local;
     }
 }
 // A register that holds the value; not to be written. Locked.
@@ -57,8 +86,6 @@ static inline u8 value_reg_of(const Baseline *b, const Value *value) {
     return value->kind == VALUE_LOCAL ? b->locals.at[value->index].reg : NO_REG;
 }
 i32 value_offset(Baseline *b, const Value *value);
-// Brings all entries below `count` to where control flow may merge: constants or slots.
-void settle(Baseline *b, u32 count);
 // Pops and releases the entries from `height` on.
 void drop_operands(Baseline *b, u32 height);
 // Stores the constants among the entries from `first` on to their slots.

@@ -146,4 +146,5 @@ const OpRow OP_ROWS[OP_COUNT] = {
     ROW(REF_FUNC, emit_ref_func, 0, NONE, FUNCREF, 0, 0)
     ROW(REF_IS_NULL, emit_ref_is_null, 0, NONE, I32, 0, 0)
     ROW(SELECT, emit_select, 0, NONE, NONE, 0, 0)
+#include "compile/baseline/shared_rows.def"
 };

@@ -38,11 +38,10 @@ typedef struct Value {
 typedef struct LocalState {
     i32 home;    // frame offset
     u32 aliases; // operand stack entries that are this local
-    u8 reg, goal; // present register; register at the edge's target (merge.c, else NO_REG)
+    u8 reg; // present register, else NO_REG
     u8 type;
     bool is_seen; // has had a value (locals that are assigned before use have none at first)
     u8 pin;       // register that some loop wants it in; valid if pin_of agrees (regs.h)
-    u8 reserved[3];
 } LocalState;
 
 // Which local stands in which register.
@@ -82,8 +81,7 @@ typedef enum ControlKind {
 
 typedef struct Control {
     u8 kind;
-    bool is_dead;     // opened in unreachable code: nothing in it is compiled
-    u16 reserved;
+    u8 reserved[3];
     u32 height;       // of the operand stack below its parameters
     i32 block_type;   // as decoded: type index, or negative code
     Label label;      // where a branch goes; LABEL_NONE before the first one

@@ -1,129 +1,8 @@
 // The walk over a function's instructions, and the compiler's entry points.
 #include "base/alloc.h"
-#include "base/reader.h"
 #include "compile/baseline/ops.h"
 #include "compile/baseline/verify.h"
 #include "types/cpu.h"
-
-// ---- Immediates. The validator has read these bytes before: no bounds to check. -----------------
-
-u32 next_u32(Baseline *b) {
-    const u8 first = *b->pc;
-    if (LIKELY(first < 0x80)) {
-        b->pc++;
-        return first;
-    }
-    Reader reader = reader_of(b->pc, (usize)(b->end - b->pc));
-    const u32 value = (u32)read_uleb(&reader, 32);
-    b->pc = reader.at;
-    return value;
-}
-
-static i64 next_signed(Baseline *b, u32 bits) {
-    if (LIKELY(*b->pc < 0x80)) {
-        return (i64)(i8)(*b->pc++ << 1) >> 1;
-    }
-    Reader reader = reader_of(b->pc, (usize)(b->end - b->pc));
-    const i64 value = read_sleb(&reader, bits);
-    b->pc = reader.at;
-    return value;
-}
-
-i32 next_i32(Baseline *b) { return (i32)next_signed(b, 32); }
-i64 next_i64(Baseline *b) { return next_signed(b, 64); }
-
-static i32 next_block_type(Baseline *b) { return (i32)next_signed(b, 33); }
-
-// ---- Locals ------------------------------------------------------------------------------------
-
-static void local_get(Baseline *b, u32 index) {
-    LocalState *local = &b->locals.at[index];
-    const u8 reg = local->reg;
-    if (reg != NO_REG && (b->regs.pinned & BIT(reg)) == 0 && local_is_dead(b, index)) {
-        reg_free(b, reg); // its last use: the register becomes the operand's own
-        push_reg(b, local->type, reg);
-        return;
-    }
-    push(b, (Value){.kind = VALUE_LOCAL, .type = local->type, .index = index});
-}
-
-// The local takes the value over; false if nothing will ever read it.
-static bool assign(Baseline *b, u32 index, Value *value) {
-    LocalState *local = &b->locals.at[index];
-    if (value->kind == VALUE_REG && value->reg == local->reg) { // computed in place
-        b->regs.dirty |= BIT(local->reg);
-        local->is_seen = true;
-        return true;
-    }
-    if (value->kind == VALUE_LOCAL && value->index == index) {
-        return true;
-    }
-    local_materialize_aliases(b, index);
-    local->is_seen = true;
-    if (local->reg != NO_REG && (b->regs.pinned & BIT(local->reg)) != 0) {
-        value_move(b, local->reg, value);
-        value_done(b, value);
-        b->regs.dirty |= BIT(local->reg);
-        return true;
-    }
-    if (local->reg != NO_REG) {
-        reg_free(b, local->reg);
-    }
-    if (local_is_dead(b, index)) {
-        return false;
-    }
-    const u8 pin = pin_of(b, index);
-    const bool is_own = value_is_own(b, value);
-    if (is_own && (pin == NO_REG || pin == value->reg)) {
-        b->regs.used &= ~BIT(value->reg);
-        local_bind(b, index, value->reg, true);
-    } else {
-        const u8 reg = local_reg_for(b, index);
-        value_move(b, reg, value);
-        value_done(b, value);
-        local_bind(b, index, reg, true);
-    }
-    b->regs.pinned |= pin == local->reg && pin != NO_REG ? BIT(pin) : 0;
-    return true;
-}
-
-static void local_set(Baseline *b, u32 index) {
-    Value value = pop(b);
-    if (!assign(b, index, &value)) {
-        value_done(b, &value);
-    }
-}
-
-static void local_tee(Baseline *b, u32 index) {
-    Value value = pop(b);
-    if (assign(b, index, &value)) {
-        local_get(b, index);
-    } else {
-        push(b, value);
-    }
-}
-
-u8 destination_hint(Baseline *b) {
-    const u8 op = *b->pc;
-    if (op != 0x21 && op != 0x22) {
-        return NO_REG;
-    }
-    const u8 *const pc = b->pc++;
-    const u32 index = next_u32(b);
-    b->pc = pc;
-    const u8 pin = pin_of(b, index);
-    if (pin == NO_REG) {
-        return NO_REG;
-    }
-    if (b->locals.at[index].reg == pin) {
-        local_materialize_aliases(b, index);
-        return pin;
-    }
-    const bool is_free = b->locals.at[index].reg == NO_REG &&
-                         ((b->regs.used | b->locked) & BIT(pin)) == 0;
-    b->locked |= is_free ? BIT(pin) : 0;
-    return is_free ? pin : NO_REG;
-}
 
 // ---- Comparisons -------------------------------------------------------------------------------
 
@@ -141,141 +20,48 @@ void finish_compare(Baseline *b, u8 condition) {
     }
 }
 
-// ---- Instructions ------------------------------------------------------------------------------
+// ---- Instructions that say it all --------------------------------------------------------------
 
-static void skip_bytes(Baseline *b, u32 count) { b->pc += count; }
-
-static void skip_leb(Baseline *b) {
-    while (*b->pc++ >= 0x80) {
-    }
+void emit_nop(Baseline *b, const OpRow *row) {
+    (void)b;
+    (void)row;
 }
 
-// Passes over the immediates of an instruction that cannot be reached.
-static void skip_immediates(Baseline *b, Opcode op) {
-    switch (OPCODES[op].imm) {
-    case IMM_NONE: break;
-    case IMM_BLOCK: case IMM_LABEL: case IMM_FUNC: case IMM_LOCAL: case IMM_GLOBAL: case IMM_TABLE:
-    case IMM_MEMORY: case IMM_I32: case IMM_I64: case IMM_REF_TYPE: case IMM_DATA: case IMM_ELEM:
-        skip_leb(b);
-        break;
-    case IMM_CALL_INDIRECT: case IMM_MEMARG: case IMM_MEMORY_INIT: case IMM_MEMORY_COPY:
-    case IMM_TABLE_INIT: case IMM_TABLE_COPY:
-        skip_leb(b);
-        skip_leb(b);
-        break;
-    case IMM_BR_TABLE:
-        for (u32 left = next_u32(b) + 1; left != 0; left--) {
-            skip_leb(b);
-        }
-        break;
-    case IMM_SELECT: skip_bytes(b, next_u32(b)); break;
-    case IMM_F32: skip_bytes(b, 4); break;
-    case IMM_F64: skip_bytes(b, 8); break;
-    case IMM_V128: case IMM_SHUFFLE: skip_bytes(b, 16); break;
-    case IMM_LANE: skip_bytes(b, 1); break;
-    case IMM_MEMARG_LANE:
-        skip_leb(b);
-        skip_leb(b);
-        skip_bytes(b, 1);
-        break;
-    }
-}
-
-static void drop(Baseline *b) {
+void emit_drop(Baseline *b, const OpRow *row) {
+    (void)row;
     const Value value = pop(b);
     value_done(b, &value);
 }
 
-// Segment and table indices in front of the operands.
-static void builtin(Baseline *b, Builtin which, u32 prefix_count, u32 stack_count, ValType result) {
-    const u64 first = prefix_count > 0 ? next_u32(b) : 0;
-    call_builtin(b, which, &first, prefix_count, stack_count, result);
+void emit_i32_const(Baseline *b, const OpRow *row) {
+    push_entry(b, value_const(row->result, (u32)next_i32(b)));
 }
 
-// Two indices in one argument; the text order is (first, second).
-static void builtin_pair(Baseline *b, Builtin which, bool is_swapped) {
-    const u64 first = next_u32(b), second = next_u32(b);
-    const u64 pair = is_swapped ? second << 32 | first : first << 32 | second;
-    call_builtin(b, which, &pair, 1, 3, VAL_NONE);
+void emit_i64_const(Baseline *b, const OpRow *row) {
+    push_entry(b, value_const(row->result, (u64)next_i64(b)));
 }
 
-static void emit_bulk(Baseline *b, Opcode op) {
-    switch ((u32)op) {
-    case OP_MEMORY_GROW:
-        skip_leb(b);
-        call_builtin(b, BUILTIN_MEMORY_GROW, NULL, 0, 1, VAL_I32);
-        break;
-    case OP_MEMORY_FILL:
-        skip_leb(b);
-        call_builtin(b, BUILTIN_MEMORY_FILL, NULL, 0, 3, VAL_NONE);
-        break;
-    case OP_MEMORY_COPY:
-        skip_leb(b);
-        skip_leb(b);
-        call_builtin(b, BUILTIN_MEMORY_COPY, NULL, 0, 3, VAL_NONE);
-        break;
-    case OP_MEMORY_INIT: {
-        const u64 segment = next_u32(b);
-        skip_leb(b);
-        call_builtin(b, BUILTIN_MEMORY_INIT, &segment, 1, 3, VAL_NONE);
-        break;
-    }
-    case OP_DATA_DROP: builtin(b, BUILTIN_DATA_DROP, 1, 0, VAL_NONE); break;
-    case OP_ELEM_DROP: builtin(b, BUILTIN_ELEM_DROP, 1, 0, VAL_NONE); break;
-    case OP_TABLE_GROW: builtin(b, BUILTIN_TABLE_GROW, 1, 2, VAL_I32); break;
-    case OP_TABLE_FILL: builtin(b, BUILTIN_TABLE_FILL, 1, 3, VAL_NONE); break;
-    case OP_TABLE_COPY: builtin_pair(b, BUILTIN_TABLE_COPY, false); break;
-    case OP_TABLE_INIT: builtin_pair(b, BUILTIN_TABLE_INIT, true); break; // segment, table
-    default: CHECK(false);
-    }
+void emit_f32_const(Baseline *b, const OpRow *row) {
+    push_entry(b, value_const(row->result, load_u32(b->pc)));
+    skip_bytes(b, 4);
 }
 
-// Instructions that are not rows of the target's table.
-static void emit_other(Baseline *b, Opcode op) {
-    switch ((u32)op) {
-    case OP_UNREACHABLE:
-        masm_unreachable(b);
-        flow_dead(b);
-        break;
-    case OP_NOP: break;
-    case OP_BLOCK: flow_open(b, CONTROL_BLOCK, next_block_type(b)); break;
-    case OP_LOOP: flow_open(b, CONTROL_LOOP, next_block_type(b)); break;
-    case OP_IF: flow_open(b, CONTROL_IF, next_block_type(b)); break;
-    case OP_BR: branch(b, next_u32(b)); break;
-    case OP_BR_IF: branch_if(b, next_u32(b)); break;
-    case OP_BR_TABLE: branch_table(b); break;
-    case OP_RETURN: flow_return(b); break;
-    case OP_CALL: call_direct(b, next_u32(b)); break;
-    case OP_CALL_INDIRECT: {
-        const u32 type = next_u32(b);
-        call_indirect(b, next_u32(b), type);
-        break;
-    }
-    case OP_DROP: drop(b); break;
-    case OP_SELECT_T:
-        skip_bytes(b, next_u32(b));
-        emit_select(b, &OP_ROWS[OP_SELECT]);
-        break;
-    case OP_LOCAL_GET: local_get(b, next_u32(b)); break;
-    case OP_LOCAL_SET: local_set(b, next_u32(b)); break;
-    case OP_LOCAL_TEE: local_tee(b, next_u32(b)); break;
-    case OP_I32_CONST: push(b, value_const(VAL_I32, (u32)next_i32(b))); break;
-    case OP_I64_CONST: push(b, value_const(VAL_I64, (u64)next_i64(b))); break;
-    case OP_F32_CONST:
-        push(b, value_const(VAL_F32, load_u32(b->pc)));
-        skip_bytes(b, 4);
-        break;
-    case OP_F64_CONST:
-        push(b, value_const(VAL_F64, load_u64(b->pc)));
-        skip_bytes(b, 8);
-        break;
-    case OP_REF_NULL: push(b, value_const((u8)val_of_binary(*b->pc++), 0)); break;
-    default: emit_bulk(b, op);
-    }
+void emit_f64_const(Baseline *b, const OpRow *row) {
+    push_entry(b, value_const(row->result, load_u64(b->pc)));
+    skip_bytes(b, 8);
 }
 
-// False at the end of the function.
-static bool emit_instruction(Baseline *b) {
+void emit_ref_null(Baseline *b, const OpRow *row) {
+    (void)row;
+    push_entry(b, value_const((u8)val_of_binary(*b->pc++), 0));
+}
+
+void emit_select_t(Baseline *b, const OpRow *row) {
+    skip_bytes(b, next_u32(b));
+    emit_select(b, row);
+}
+
+static void emit_instruction(Baseline *b) {
     b->op_offset = (u32)(b->pc - b->module->bytes);
     b->locked = 0;
     if (UNLIKELY(b->code.traps.count >= CODE_MANY_TRAPS)) {
@@ -283,24 +69,7 @@ static bool emit_instruction(Baseline *b) {
     }
     const u8 byte = *b->pc++;
     const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
-    if (op == OP_END) {
-        return flow_end(b);
-    }
-    if (op == OP_ELSE) {
-        flow_else(b);
-    } else if (b->is_dead) {
-        if (op == OP_BLOCK || op == OP_LOOP || op == OP_IF) {
-            const ControlKind kind = op == OP_LOOP ? CONTROL_LOOP : CONTROL_BLOCK;
-            flow_open(b, kind, next_block_type(b));
-        } else {
-            skip_immediates(b, op);
-        }
-    } else if (OP_ROWS[op].emit != NULL) {
-        OP_ROWS[op].emit(b, &OP_ROWS[op]);
-    } else {
-        emit_other(b, op);
-    }
-    return true;
+    OP_ROWS[op].emit(b, &OP_ROWS[op]);
 }
 
 // ---- Functions ---------------------------------------------------------------------------------
@@ -339,7 +108,6 @@ static void place_locals(Baseline *b, i32 homes_top) {
         b->locals.at[index] = (LocalState){
             .home = homes_top - 8 * (i32)(i + 1),
             .reg = NO_REG,
-            .goal = NO_REG,
             .pin = NO_REG,
             .type = facts->locals[index].type,
             .is_seen = facts->locals[index].is_param || facts->locals[index].needs_zero,
@@ -485,7 +253,8 @@ static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blo
     b->code.on_trap = record_trap;
     b->code.env = b;
     begin(b, func, facts);
-    while (emit_instruction(b)) {
+    while (b->pc != b->end) {
+        emit_instruction(b);
     }
     return finish(b, blob, err);
 }
