@@ -4,6 +4,7 @@
 #define COMPILE_COMPILER_H
 
 #include "base/error.h"
+#include "compile/abi.h"
 #include "link/blob.h"
 #include "types/module.h"
 #include "types/vmctx.h"
@@ -15,6 +16,7 @@ typedef struct CompilePlan {
     VmShape shape;
     const u32 *funcref_slots;   // per function: slot of its VmFuncRef in the context, or ID_NONE
     const u32 *canonical_types; // per type: the first equal one
+    const AbiLayout *layouts;   // per type
     u64 frozen_tables;          // bit per table (docs/abi.md); tables from 64 on are never frozen
 } CompilePlan;
 

@@ -94,7 +94,8 @@ bool plan_module(CompilePlan *plan, Arena *arena, const Module *module, BodyUses
     const bool *is_escaping = find_escaping(module, arena, uses.ref_func ? 0 : frozen);
     u32 *slots = PUSH(arena, u32, (usize)module->func_count + 1);
     u32 *canonical = PUSH(arena, u32, (usize)module->type_count + 1);
-    if (is_escaping == NULL || slots == NULL || canonical == NULL ||
+    const AbiLayout *layouts = abi_layouts(arena, module->types, module->type_count);
+    if (is_escaping == NULL || slots == NULL || canonical == NULL || layouts == NULL ||
         !types_canonical(module->types, module->type_count, canonical)) {
         return false;
     }
@@ -112,6 +113,7 @@ bool plan_module(CompilePlan *plan, Arena *arena, const Module *module, BodyUses
                   .type_count = module->type_count},
         .funcref_slots = slots,
         .canonical_types = canonical,
+        .layouts = layouts,
         .frozen_tables = frozen,
     };
     return true;

@@ -1,54 +1,5 @@
 #include "compile/baseline/ops.h"
 
-// ---- Where values are passed ------------------------------------------------------------------
-
-AbiCursor abi_results(void) {
-    return (AbiCursor){.general = MASM_TARGET.result_general,
-                       .floats = MASM_TARGET.result_float,
-                       .general_left = MASM_TARGET.result_general_count,
-                       .float_left = MASM_TARGET.result_float_count};
-}
-
-AbiCursor abi_params(const FuncType *type) {
-    AbiCursor cursor = {.general = MASM_TARGET.param_general,
-                        .floats = MASM_TARGET.param_float,
-                        .general_left = MASM_TARGET.param_general_count,
-                        .float_left = MASM_TARGET.param_float_count};
-    if (abi_result_bytes(type) != 0) { // the hidden pointer
-        cursor.general++;
-        cursor.general_left--;
-    }
-    return cursor;
-}
-
-u8 abi_next(AbiCursor *cursor, u8 type, u32 *memory_offset) {
-    const bool is_float = val_is_float((ValType)type);
-    u32 *left = is_float ? &cursor->float_left : &cursor->general_left;
-    if (*left != 0) {
-        (*left)--;
-        return is_float ? *cursor->floats++ : *cursor->general++;
-    }
-    *memory_offset = cursor->memory_bytes;
-    cursor->memory_bytes += 8;
-    return NO_REG;
-}
-
-static u32 memory_bytes(AbiCursor cursor, const u8 *types, u32 count) {
-    u32 offset = 0;
-    for (u32 i = 0; i < count; i++) {
-        (void)abi_next(&cursor, types[i], &offset);
-    }
-    return (u32)align_up(cursor.memory_bytes, 16);
-}
-
-u32 abi_result_bytes(const FuncType *type) {
-    return memory_bytes(abi_results(), type_results(type), type->result_count);
-}
-
-u32 abi_param_bytes(const FuncType *type) {
-    return memory_bytes(abi_params(type), type_params(type), type->param_count);
-}
-
 // ---- Calls -------------------------------------------------------------------------------------
 
 // Locals in registers that the callee may overwrite go home; they stay readable until the call.
@@ -59,82 +10,84 @@ static void clean_locals(Baseline *b) {
     }
 }
 
+// Releases everything in registers that the callee may overwrite.
 static void drop_caller_saved(Baseline *b) {
-    for (u32 left = b->regs.used & ~MASM_TARGET.callee_saved; left != 0; left &= left - 1) {
-        reg_free(b, (u8)__builtin_ctz(left));
+    RegFile *regs = &b->regs;
+    for (u32 left = regs->used & regs->is_local & ~MASM_TARGET.callee_saved; left != 0;
+         left &= left - 1) {
+        b->locals.at[regs->owner[__builtin_ctz(left)]].reg = NO_REG;
     }
+    regs->used &= MASM_TARGET.callee_saved;
+    regs->is_local &= MASM_TARGET.callee_saved;
+    regs->dirty &= MASM_TARGET.callee_saved;
+    regs->pinned &= MASM_TARGET.callee_saved;
 }
 
 // Pops `count` operands that have been read.
 static void pop_args(Baseline *b, u32 count) {
-    for (u32 i = 0; i < count; i++) {
-        const Value value = pop(b);
-        value_done(b, &value);
-    }
+    drop_operands(b, b->sp - count);
     b->locked = 0;
     drop_caller_saved(b);
 }
 
-// Moves the top operands to where `type` passes them; `result_bytes` of memory for results stand
-// above the stack arguments.
-static void pass_args(Baseline *b, const FuncType *type, u32 result_bytes) {
-    const u32 param_bytes = abi_param_bytes(type);
-    if (param_bytes + result_bytes != 0) {
-        masm_move_sp(b, -(i32)(param_bytes + result_bytes));
+// Moves the top operands to where the convention passes them; the memory for results stands above
+// the stack arguments.
+static void pass_args(Baseline *b, const AbiLayout *abi, u32 count) {
+    if (abi->param_bytes + abi->result_bytes != 0) {
+        masm_move_sp(b, -(i32)(abi->param_bytes + abi->result_bytes));
     }
     MoveSet moves;
     moves_begin(&moves);
-    AbiCursor cursor = abi_params(type);
-    for (u32 i = 0; i < type->param_count; i++) {
-        const Value *value = &b->stack[b->sp - type->param_count + i];
-        u32 offset = 0;
-        const u8 reg = abi_next(&cursor, value->type, &offset);
-        if (reg == NO_REG) {
-            masm_store_arg(b, (i32)offset, value);
+    for (u32 i = 0; i < count; i++) {
+        const Value *value = &b->stack[b->sp - count + i];
+        if (abi->params[i].reg == ABI_MEMORY) {
+            masm_store_arg(b, (i32)abi->params[i].offset, value);
         } else {
-            moves_add(b, &moves, reg, value);
+            moves_add(b, &moves, (u8)abi->params[i].reg, value);
         }
     }
     moves_emit(b, &moves);
-    if (result_bytes != 0) {
-        masm_arg_address(b, MASM_TARGET.param_general[0], (i32)param_bytes);
+    if (abi->result_bytes != 0) {
+        masm_arg_address(b, ABI_REGS.param_general[0], (i32)abi->param_bytes);
     }
 }
 
 // After the call: the results become operands.
-static void take_results(Baseline *b, const FuncType *type, u32 result_bytes) {
-    AbiCursor cursor = abi_results();
+static void take_results(Baseline *b, const AbiLayout *abi, const FuncType *type) {
     for (u32 i = 0; i < type->result_count; i++) {
         const u8 value_type = type_results(type)[i];
-        u32 offset = 0;
-        const u8 reg = abi_next(&cursor, value_type, &offset);
-        if (reg != NO_REG) {
-            push_reg(b, value_type, reg);
+        if (abi->results[i].reg != ABI_MEMORY) {
+            push_reg(b, value_type, (u8)abi->results[i].reg);
         } else {
-            masm_copy_result(b, value_type, slot_offset(b, b->sp), (i32)offset);
-            push(b, (Value){.kind = VALUE_SLOT, .type = value_type, .index = b->sp});
+            masm_copy_result(b, value_type, slot_offset(b, b->sp), (i32)abi->results[i].offset);
+            push_entry(b, (Value){.kind = VALUE_SLOT, .type = value_type, .index = b->sp});
         }
     }
-    if (result_bytes != 0) {
-        masm_move_sp(b, (i32)result_bytes);
+    if (abi->result_bytes != 0) {
+        masm_move_sp(b, (i32)abi->result_bytes);
     }
+}
+
+static void before_call(Baseline *b, const AbiLayout *abi, u32 count) {
+    settle(b, b->sp - count);
+    clean_locals(b);
+    pass_args(b, abi, count);
+    pop_args(b, count);
 }
 
 void emit_call(Baseline *b, const OpRow *row) {
     (void)row;
     const u32 func = next_u32(b);
-    const FuncType *type = module_func_type(b->module, func);
-    const u32 result_bytes = abi_result_bytes(type);
-    settle(b, b->sp - type->param_count);
-    clean_locals(b);
-    pass_args(b, type, result_bytes);
-    pop_args(b, type->param_count);
+    const u32 type_index = b->module->funcs[func].type;
+    const FuncType *type = &b->module->types[type_index];
+    const AbiLayout *abi = &b->plan->layouts[type_index];
+    before_call(b, abi, type->param_count);
     if (func < b->module->func_import_count) {
         masm_call_import(b, func);
     } else {
         masm_call_func(b, func);
     }
-    take_results(b, type, result_bytes);
+    take_results(b, abi, type);
 }
 
 void emit_call_indirect(Baseline *b, const OpRow *row) {
@@ -142,17 +95,14 @@ void emit_call_indirect(Baseline *b, const OpRow *row) {
     const u32 type_index = next_u32(b);
     const u32 table = next_u32(b);
     const FuncType *type = &b->module->types[type_index];
-    const u32 result_bytes = abi_result_bytes(type);
+    const AbiLayout *abi = &b->plan->layouts[type_index];
     Value index = pop(b);
     const u8 target = masm_check_indirect(b, table, type_index, &index);
     value_done(b, &index);
     b->locked |= BIT(target);
-    settle(b, b->sp - type->param_count);
-    clean_locals(b);
-    pass_args(b, type, result_bytes);
-    pop_args(b, type->param_count);
+    before_call(b, abi, type->param_count);
     masm_call_indirect(b, table, target);
-    take_results(b, type, result_bytes);
+    take_results(b, abi, type);
 }
 
 // Reads a builtin's immediates. True: *prefix is to be passed.
@@ -173,7 +123,7 @@ void emit_builtin(Baseline *b, const OpRow *row) {
     clean_locals(b);
     MoveSet moves;
     moves_begin(&moves);
-    const u8 *regs = MASM_TARGET.param_general + 1; // the first one is the context's
+    const u8 *regs = ABI_REGS.param_general + 1; // the first one is the context's
     if (has_prefix) {
         const Value value = value_const(VAL_I64, prefix);
         moves_add(b, &moves, *regs++, &value);
@@ -185,22 +135,20 @@ void emit_builtin(Baseline *b, const OpRow *row) {
     pop_args(b, count);
     masm_call_builtin(b, (Builtin)row->variant);
     if (row->result != VAL_NONE) {
-        push_reg(b, row->result, MASM_TARGET.result_general[0]);
+        push_reg(b, row->result, ABI_REGS.result_general[0]);
     }
 }
 
 void return_values(Baseline *b) {
     MoveSet moves;
     moves_begin(&moves);
-    AbiCursor cursor = abi_results();
     for (u32 i = 0; i < b->type->result_count; i++) {
         const Value *value = &b->stack[b->sp - b->type->result_count + i];
-        u32 offset = 0;
-        const u8 reg = abi_next(&cursor, value->type, &offset);
-        if (reg == NO_REG) {
-            masm_store_result(b, (i32)offset, value);
+        const AbiPlace place = b->abi->results[i];
+        if (place.reg == ABI_MEMORY) {
+            masm_store_result(b, (i32)place.offset, value);
         } else {
-            moves_add(b, &moves, reg, value);
+            moves_add(b, &moves, (u8)place.reg, value);
         }
     }
     moves_emit(b, &moves);

@@ -1,17 +1,5 @@
-// local.get, local.set, local.tee.
+// local.set, local.tee.
 #include "compile/baseline/ops.h"
-
-static void push_local(Baseline *b, u32 index) {
-    LocalState *local = &b->locals.at[index];
-    const u8 reg = local->reg;
-    if (reg != NO_REG && (b->regs.pinned & BIT(reg)) == 0 && local_is_dead(b, index)) {
-        reg_free(b, reg); // its last use: the register becomes the operand's own
-        push_reg(b, local->type, reg);
-        return;
-    }
-    local->aliases++;
-    push_entry(b, (Value){.kind = VALUE_LOCAL, .type = local->type, .index = index});
-}
 
 // A value in a register goes to the local whose loop wants it in `pin` (NO_REG: in none).
 static void assign_elsewhere(Baseline *b, u32 index, Value *value, u8 pin) {
@@ -56,11 +44,6 @@ static bool assign(Baseline *b, u32 index, Value *value) {
     }
     assign_elsewhere(b, index, value, pin_of(b, index));
     return true;
-}
-
-void emit_local_get(Baseline *b, const OpRow *row) {
-    (void)row;
-    push_local(b, next_u32(b));
 }
 
 void emit_local_set(Baseline *b, const OpRow *row) {

@@ -12,8 +12,6 @@ typedef struct MasmTarget {
     u32 callee_saved;       // ... these, which cost a save in the prologue
     u32 pinnable;           // registers for locals in loops
     u32 pinned_max_general, pinned_max_float;
-    const u8 *param_general, *param_float, *result_general, *result_float;
-    u8 param_general_count, param_float_count, result_general_count, result_float_count;
 } MasmTarget;
 
 extern const MasmTarget MASM_TARGET;

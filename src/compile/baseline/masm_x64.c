@@ -9,11 +9,6 @@ enum { SCRATCH = R11, FLOAT_SCRATCH = 15 };
 // Frames whose size, rounded up to 16, is an 8-bit immediate.
 enum { SHORT_FRAME_MAX = 112 };
 
-static const u8 PARAM_GENERAL[] = {RDI, RSI, RDX, RCX, R8, R9};
-static const u8 PARAM_FLOAT[] = {16, 17, 18, 19, 20, 21, 22, 23};
-static const u8 RESULT_GENERAL[] = {RAX, RDX, RCX, R8};
-static const u8 RESULT_FLOAT[] = {16, 17, 18, 19};
-
 #define CALLEE_SAVED (BIT(RBX) | BIT(R12))
 #define FIXED (BIT(RSP) | BIT(RBP) | BIT(R13) | BIT(R15) | BIT(SCRATCH) | BIT(31))
 #define PINNABLE                                                                                   \
@@ -27,14 +22,6 @@ const MasmTarget MASM_TARGET = {
     .pinnable = PINNABLE,
     .pinned_max_general = 8,
     .pinned_max_float = 12,
-    .param_general = PARAM_GENERAL,
-    .param_float = PARAM_FLOAT,
-    .result_general = RESULT_GENERAL,
-    .result_float = RESULT_FLOAT,
-    .param_general_count = COUNT_OF(PARAM_GENERAL),
-    .param_float_count = COUNT_OF(PARAM_FLOAT),
-    .result_general_count = COUNT_OF(RESULT_GENERAL),
-    .result_float_count = COUNT_OF(RESULT_FLOAT),
 };
 
 enum { DWARF_RBX = 3, DWARF_RBP = 6, DWARF_RSP = 7, DWARF_R12 = 12 };
@@ -44,17 +31,20 @@ static X64Mem frame(const Baseline *b, i32 offset) { return x64_mem(b->frame_bas
 u8 masm_scratch(bool is_float) { return is_float ? FLOAT_SCRATCH + FIRST_FLOAT_REG : SCRATCH; }
 
 const X64TypeInsts X64_TYPE_INSTS[VAL_COUNT] = {
-    [VAL_I32] = {X64_MOV32, X64_MOV32, X64_STORE32},
-    [VAL_I64] = {X64_MOV64, X64_MOV64, X64_STORE64},
-    [VAL_F32] = {X64_MOVAPS, X64_MOVSS, X64_STORESS},
-    [VAL_F64] = {X64_MOVAPS, X64_MOVSD, X64_STORESD},
-    [VAL_FUNCREF] = {X64_MOV64, X64_MOV64, X64_STORE64},
-    [VAL_EXTERNREF] = {X64_MOV64, X64_MOV64, X64_STORE64},
+    [VAL_I32] = {X64_MOV32, X64_STORE32},     [VAL_I64] = {X64_MOV64, X64_STORE64},
+    [VAL_F32] = {X64_MOVSS, X64_STORESS},     [VAL_F64] = {X64_MOVSD, X64_STORESD},
+    [VAL_FUNCREF] = {X64_MOV64, X64_STORE64}, [VAL_EXTERNREF] = {X64_MOV64, X64_STORE64},
 };
+
+// With a constant instruction, but for its width, most of the encoder folds: hence the branches.
 
 void masm_move(Baseline *b, u8 type, u8 to, u8 from) {
     code_room(&b->code, X64_MAX_INST_BYTES);
-    x64_rr(&b->code, X64_TYPE_INSTS[type].move, x64_number(to), x64_number(from));
+    if (reg_is_float(to)) {
+        x64_rr(&b->code, X64_MOVAPS, x64_number(to), x64_number(from));
+    } else {
+        x64_rr(&b->code, x64_wide_if(X64_MOV32, x64_is_wide(type)), to, from);
+    }
 }
 
 void masm_swap(Baseline *b, u8 x, u8 y) {
@@ -63,13 +53,23 @@ void masm_swap(Baseline *b, u8 x, u8 y) {
 }
 
 void masm_load(Baseline *b, u8 type, u8 to, i32 frame_offset) {
+    const X64Mem mem = frame(b, frame_offset);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    x64_rm(&b->code, X64_TYPE_INSTS[type].load, x64_number(to), frame(b, frame_offset));
+    if (reg_is_float(to)) {
+        x64_rm(&b->code, X64_TYPE_INSTS[type].load, x64_number(to), mem);
+    } else {
+        x64_rm(&b->code, x64_wide_if(X64_MOV32, x64_is_wide(type)), to, mem);
+    }
 }
 
 void masm_store(Baseline *b, u8 type, i32 frame_offset, u8 from) {
+    const X64Mem mem = frame(b, frame_offset);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    x64_rm(&b->code, X64_TYPE_INSTS[type].store, x64_number(from), frame(b, frame_offset));
+    if (reg_is_float(from)) {
+        x64_rm(&b->code, X64_TYPE_INSTS[type].store, x64_number(from), mem);
+    } else {
+        x64_rm(&b->code, x64_wide_if(X64_STORE32, x64_is_wide(type)), from, mem);
+    }
 }
 
 void masm_const(Baseline *b, u8 type, u8 to, u64 bits) {
@@ -188,7 +188,7 @@ void masm_epilogue(Baseline *b) {
         unwind_row(b, UNWIND_RESTORE, DWARF_RBX, 0);
         unwind_row(b, UNWIND_RESTORE, DWARF_R12, 0);
     }
-    x64_ret(&b->code, b->param_stack_bytes);
+    x64_ret(&b->code, b->abi->param_bytes);
     if (b->has_frame || b->saves_registers) { // the traps behind the return have the frame
         unwind_row(b, UNWIND_RECALL, 0, 0);
     }

@@ -284,7 +284,8 @@ static bool edge_locals_are_free(const Baseline *b, const MergeState *state) {
 }
 
 bool edge_is_free(Baseline *b, const Control *control) {
-    return edge_operands_are_free(b, control) && edge_locals_are_free(b, state_of(b, control->state));
+    return edge_operands_are_free(b, control) &&
+           edge_locals_are_free(b, state_of(b, control->state));
 }
 
 void edge_emit(Baseline *b, const Control *control) {

@@ -20,6 +20,19 @@ struct OpRow {
 // Of every opcode that is compiled: shared_rows.def and the target's own.
 extern const OpRow OP_ROWS[OP_COUNT];
 
+// local.get.
+static inline void push_local(Baseline *b, u32 index) {
+    LocalState *local = &b->locals.at[index];
+    const u8 reg = local->reg;
+    if (reg != NO_REG && (b->regs.pinned & BIT(reg)) == 0 && local_is_dead(b, index)) {
+        reg_free(b, reg); // its last use: the register becomes the operand's own
+        push_reg(b, local->type, reg);
+        return;
+    }
+    local->aliases++;
+    push_entry(b, (Value){.kind = VALUE_LOCAL, .type = local->type, .index = index});
+}
+
 // Register that the next instruction, a local.set or local.tee, wants its operand in: its local is
 // pinned there. NO_REG: none. The register may be written at once; operands already popped from the
 // stack that are this local must be read before or by the writing instruction.
@@ -45,7 +58,7 @@ enum {
 
 OpEmit emit_unreachable, emit_nop, emit_block, emit_else, emit_end, emit_br, emit_br_if,
     emit_br_table, emit_return, emit_call, emit_call_indirect, emit_builtin;
-OpEmit emit_drop, emit_select, emit_select_t, emit_local_get, emit_local_set, emit_local_tee;
+OpEmit emit_drop, emit_select, emit_select_t, emit_local_set, emit_local_tee;
 OpEmit emit_i32_const, emit_i64_const, emit_f32_const, emit_f64_const, emit_ref_null;
 // The target's.
 OpEmit emit_table_get, emit_table_set, emit_table_size, emit_memory_size, emit_ref_func,

@@ -19,7 +19,7 @@
 #include "isa/code_buffer.h"
 #include "wasm/opcode.h"
 
-enum { REG_COUNT = 32, FIRST_FLOAT_REG = 16, NO_REG = 0xFF };
+enum { REG_COUNT = 32, FIRST_FLOAT_REG = 16, NO_REG = ABI_MEMORY };
 #define GENERAL_MASK 0x0000FFFFu
 #define FLOAT_MASK 0xFFFF0000u
 #define BIT(reg) (1u << (reg))
@@ -105,6 +105,7 @@ typedef struct Baseline {
     CodeOutput *out;
     const FuncFacts *facts;
     const FuncType *type;
+    const AbiLayout *abi; // of its type
     u32 func;
     // Bytecode.
     const u8 *body, *pc, *end;
@@ -135,7 +136,6 @@ typedef struct Baseline {
     i32 lowest;        // lowest frame offset used
     i32 stack_param_bias; // frame offset of the first stack parameter
     i32 result_pointer_home;
-    u32 param_stack_bytes;
     bool has_frame, saves_context, saves_registers;
     u32 frame_patch; // offset of the frame size's immediate, ID_NONE: none
     u32 rodata_start; // of this function's jump tables in out->rodata

@@ -26,12 +26,9 @@ static X64Ref ref_of(const Baseline *b, const Fixup *fixup) {
 
 static u16 i32_params(const Baseline *b) {
     u16 mask = 0;
-    AbiCursor cursor = abi_params(b->type);
     for (u32 i = 0; i < b->type->param_count; i++) {
-        u32 offset;
-        const u8 type = type_params(b->type)[i];
-        const u8 reg = abi_next(&cursor, type, &offset);
-        mask = (u16)(mask | (type == VAL_I32 && reg != NO_REG ? BIT(reg) : 0));
+        const u8 reg = (u8)b->abi->params[i].reg;
+        mask = (u16)(mask | (type_params(b->type)[i] == VAL_I32 && reg != NO_REG ? BIT(reg) : 0));
     }
     return mask;
 }
@@ -53,8 +50,8 @@ bool verify_blob(const Baseline *b, const CodeBlob *blob, Error *err) {
         .ref_count = blob->fixup_count,
         .rodata = b->out->rodata.at + blob->rodata_at,
         .rodata_bytes = blob->rodata_bytes,
-        .param_stack_bytes = b->param_stack_bytes,
-        .result_bytes = abi_result_bytes(b->type),
+        .param_stack_bytes = b->abi->param_bytes,
+        .result_bytes = b->abi->result_bytes,
         .zero_extended_params = i32_params(b),
         .strict = false,
         .max_displacement = VM_MAX_DISPLACEMENT,

@@ -61,15 +61,27 @@ void emit_select_t(Baseline *b, const OpRow *row) {
     emit_select(b, row);
 }
 
-static void emit_instruction(Baseline *b) {
-    b->op_offset = (u32)(b->pc - b->module->bytes);
-    b->locked = 0;
-    if (UNLIKELY(b->code.traps.count >= CODE_MANY_TRAPS)) {
-        code_flush(&b->code);
+// A function of its own, so that no variable has to survive a longjmp. Every third instruction is a
+// local.get.
+static __attribute__((noinline)) void walk(Baseline *b) {
+    enum { LOCAL_GET = 0x20 };
+    const u8 *const bytes = b->module->bytes;
+    const u8 *const end = b->end;
+    for (const u8 *pc = b->pc; pc != end; pc = b->pc) {
+        const u8 byte = *pc;
+        b->pc = pc + 1;
+        b->locked = 0;
+        if (byte == LOCAL_GET) {
+            push_local(b, next_u32(b));
+            continue;
+        }
+        b->op_offset = (u32)(pc - bytes);
+        if (UNLIKELY(b->code.traps.count >= CODE_MANY_TRAPS)) {
+            code_flush(&b->code);
+        }
+        const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
+        OP_ROWS[op].emit(b, &OP_ROWS[op]);
     }
-    const u8 byte = *b->pc++;
-    const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
-    OP_ROWS[op].emit(b, &OP_ROWS[op]);
 }
 
 // ---- Functions ---------------------------------------------------------------------------------
@@ -113,17 +125,15 @@ static void place_locals(Baseline *b, i32 homes_top) {
             .is_seen = facts->locals[index].is_param || facts->locals[index].needs_zero,
         };
     }
-    AbiCursor cursor = abi_params(b->type);
     for (u32 i = 0; i < b->type->param_count; i++) {
-        u32 offset = 0;
-        const u8 reg = abi_next(&cursor, type_params(b->type)[i], &offset);
+        const AbiPlace place = b->abi->params[i];
         if (facts->locals[i].stamp != facts->stamp) {
             continue;
         }
-        if (reg == NO_REG) {
-            b->locals.at[i].home = b->stack_param_bias + (i32)offset;
+        if (place.reg == ABI_MEMORY) {
+            b->locals.at[i].home = b->stack_param_bias + (i32)place.offset;
         } else {
-            local_bind(b, i, reg, true);
+            local_bind(b, i, (u8)place.reg, true);
         }
     }
 }
@@ -162,6 +172,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     b->func = func;
     b->facts = facts;
     b->type = facts->type;
+    b->abi = &b->plan->layouts[b->module->funcs[func].type];
     const Func *info = &b->module->funcs[func];
     b->body = b->module->bytes + info->body_offset;
     b->pc = b->body;
@@ -181,8 +192,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     b->saves_registers = wants_callee_saved(facts);
     b->saves_context = facts->has_foreign_call;
     b->allocatable = MASM_TARGET.allocatable & ~(b->saves_registers ? 0 : MASM_TARGET.callee_saved);
-    b->param_stack_bytes = abi_param_bytes(b->type);
-    const bool has_result_pointer = abi_result_bytes(b->type) != 0;
+    const bool has_result_pointer = b->abi->result_bytes != 0;
     i32 fixed = -8 * (b->saves_context + 2 * b->saves_registers);
     if (has_result_pointer) {
         fixed -= 8;
@@ -197,7 +207,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     place_locals(b, fixed);
     zero_locals(b);
     if (has_result_pointer) {
-        masm_store(b, VAL_I64, b->result_pointer_home, MASM_TARGET.param_general[0]);
+        masm_store(b, VAL_I64, b->result_pointer_home, ABI_REGS.param_general[0]);
     }
     flow_open_func(b);
     skip_local_declarations(b);
@@ -253,9 +263,7 @@ static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blo
     b->code.on_trap = record_trap;
     b->code.env = b;
     begin(b, func, facts);
-    while (b->pc != b->end) {
-        emit_instruction(b);
-    }
+    walk(b);
     return finish(b, blob, err);
 }
 

@@ -12,9 +12,9 @@ static inline bool x64_is_wide(u8 type) { return type != VAL_I32 && type != VAL_
 // As instructions number it.
 static inline u8 x64_number(u8 reg) { return reg & 15; }
 
-// Moves of each type: between registers, from memory, to memory.
+// Moves of each type from and to memory.
 typedef struct X64TypeInsts {
-    X64Op move, load, store;
+    X64Op load, store;
 } X64TypeInsts;
 extern const X64TypeInsts X64_TYPE_INSTS[VAL_COUNT];
 

@@ -34,6 +34,9 @@ typedef enum X64Op {
 #undef INST
 } X64Op;
 
+// The 64-bit form of a 32-bit instruction, if `w`.
+static inline X64Op x64_wide_if(X64Op op, bool w) { return (X64Op)((u32)op | (u32)w << 26); }
+
 // Condition codes (SDM volume 1, appendix B); xor 1 inverts.
 typedef enum X64Cond {
     CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE,
