@@ -5,8 +5,8 @@
 
 NAME is a folder of tests/ or the start of a test's name ("unit", "asan/api_call"); none: all.
 A test is a program whose last line is "N passed, N failed, N skipped" and whose exit status is 0
-if nothing failed. Programs are the executables of tests/{unit,api,hostile,scale,same} in one or
-more builds, `imago wast` over the official scripts, and the Python scripts of tests/. They find
+if nothing failed. Programs are the executables of tests/{unit,api,unwind,hostile,scale,same} in one
+or more builds, `imago wast` over the official scripts, and the Python scripts of tests/. They find
 the command in $IMAGO and the build in $IMAGO_BUILD.
 
 The output of a test is shown if something in it failed; what was skipped is listed at the end. The
@@ -31,6 +31,7 @@ FOLDERS = {
     "lint": (["release"], 60),
     "unit": (["debug", "asan"], 300),
     "api": (["release", "debug", "asan"], 300),
+    "unwind": (["debug", "asan"], 300),
     "hostile": (["debug", "asan"], 600),
     "cli": (["release", "asan"], 300),
     "files": (["release", "asan"], 120),

@@ -82,8 +82,15 @@ arch_landing:
 // rdi exec, esi status
 FUNC arch_unwind
     .cfi_startproc
-    .cfi_undefined rip
     mov rsp, [rdi + ARCH_EXEC_HOST_SP]
+    // From here on in arch_enter's frame.
+    .cfi_def_cfa rsp, ARCH_ACTIVATION_FP + 16
+    .cfi_offset rbp, -16
+    .cfi_offset rbx, -24
+    .cfi_offset r12, -32
+    .cfi_offset r13, -40
+    .cfi_offset r14, -48
+    .cfi_offset r15, -56
     lea rbp, [rsp + ARCH_ACTIVATION_FP]
     mov eax, esi
     jmp arch_landing
@@ -175,6 +182,8 @@ FUNC arch_host_stub
     pop r11
     .cfi_def_cfa_offset 0
     .cfi_register rip, r11
+    mov r10, rsp
+    .cfi_def_cfa r10, 0
     add rsp, r9
     jmp r11
 .Lraise:

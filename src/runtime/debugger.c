@@ -1,7 +1,7 @@
 // The dynamic linker describes each of its namespaces by an r_debug: a list of the objects in it,
 // and an empty function that it calls when the list has changed, where debuggers put a breakpoint.
-// From version 2 on (glibc 2.35) these are chained. We append one of our own, with a list of images.
-// No list that the dynamic linker walks itself is touched: it would take our entries for its own.
+// From version 2 on (glibc 2.35) these are chained. We append one of our own, with the images. No
+// list that the dynamic linker walks itself is touched: it would take our entries for its own.
 //
 // The dynamic linker appends to the chain as well, under a lock that we cannot have. Should it
 // overwrite our link in that moment, the next image links us again.

@@ -1,6 +1,6 @@
-// What debuggers see of mapped images. gdb finds the loaded objects of a process, running or dumped,
-// in lists that start at the dynamic linker's r_debug; images have a list of their own behind
-// those. Costs tens of nanoseconds and no system call for an image opened by its absolute path.
+// What debuggers see of mapped images. gdb finds the loaded objects of a process, running or
+// dumped, in lists that start at the dynamic linker's r_debug; images have a list of their own
+// behind those. Costs tens of nanoseconds and no system call for an image opened by its absolute path.
 #ifndef RUNTIME_DEBUGGER_H
 #define RUNTIME_DEBUGGER_H
 
@@ -15,8 +15,9 @@ enum { DEBUGGER_MAX_PATH = 1024 };
 // Returns the bytes written, with the zero.
 usize runtime_debugger_path(int fd, const char *path, char *out);
 
-// Lists an image that is mapped and has a path, until it is removed. Thread-safe. Does nothing where
-// the dynamic linker has no such lists (glibc before 2.35, musl, static programs with fixed address).
+// Lists an image that is mapped and has a path, until it is removed. Thread-safe. Does nothing
+// where the dynamic linker has no such lists: glibc before 2.35, musl, static programs at a fixed
+// address.
 void runtime_debugger_add(ImagoImage *image);
 void runtime_debugger_remove(ImagoImage *image);
 

@@ -134,6 +134,8 @@ static void probe_stack(Baseline *b, u32 bound) {
     x64_jcc(&b->code, CC_B, trap);
 }
 
+// Registers are saved before the frame is compared and made, so that a trap of the comparison finds
+// them where the unwind rows say: they fit the guard and the red zone.
 void masm_prologue(Baseline *b, u32 bound) {
     code_room(&b->code, 16 * X64_MAX_INST_BYTES);
     b->frame_patch = ID_NONE;
@@ -144,12 +146,6 @@ void masm_prologue(Baseline *b, u32 bound) {
         // `mov rbp, rsp` in the store form, as assemblers write it.
         x64_rr(&b->code, X64_STORE64, RSP, RBP);
         unwind_row(b, UNWIND_CFA_REG, DWARF_RBP, 16);
-        if (bound >= VM_STACK_PROBE_BYTES) {
-            probe_stack(b, bound);
-        }
-        // sub rsp, frame size: patched in the epilogue.
-        x64_alu_ri(&b->code, true, ALU_SUB, RSP, bound <= SHORT_FRAME_MAX ? 0 : INT32_MAX);
-        b->frame_patch = code_offset(&b->code) - (bound <= SHORT_FRAME_MAX ? 1 : 4);
     }
     if (b->saves_context) {
         x64_rm(&b->code, X64_STORE64, R13, frame(b, -8));
@@ -157,6 +153,14 @@ void masm_prologue(Baseline *b, u32 bound) {
     if (b->saves_registers) {
         save_register(b, RBX, DWARF_RBX, rbx_offset(b));
         save_register(b, R12, DWARF_R12, r12_offset(b));
+    }
+    if (b->has_frame) {
+        if (bound >= VM_STACK_PROBE_BYTES) {
+            probe_stack(b, bound);
+        }
+        // sub rsp, frame size: patched in the epilogue.
+        x64_alu_ri(&b->code, true, ALU_SUB, RSP, bound <= SHORT_FRAME_MAX ? 0 : INT32_MAX);
+        b->frame_patch = code_offset(&b->code) - (bound <= SHORT_FRAME_MAX ? 1 : 4);
     }
 }
 
