@@ -76,8 +76,9 @@ int campaign_run(const Campaign *campaign) {
         }
     }
     if (progress->calls != 0) {
-        printf("%llu calls, %llu of them trap\n", (unsigned long long)progress->calls,
-               (unsigned long long)progress->traps);
+        printf("%llu calls, %llu of them trap; %llu modules rejected by both\n",
+               (unsigned long long)progress->calls, (unsigned long long)progress->traps,
+               (unsigned long long)progress->rejected);
     }
     if (progress->accepted != 0) {
         printf("%llu modules accepted\n", (unsigned long long)progress->accepted);

@@ -12,7 +12,7 @@ typedef struct Progress {
     uint64_t index; // of the case at work
     bool is_started;
     uint64_t passed, failed, skipped;
-    uint64_t calls, traps, accepted; // for the programs' own last words
+    uint64_t calls, traps, accepted, rejected; // for the programs' own last words
 } Progress;
 
 typedef struct Campaign {

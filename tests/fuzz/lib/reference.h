@@ -1,47 +1,36 @@
 // Another engine, to compare with: the shared library of PyPI's `wasmtime`, loaded at run time.
 // Declares what it uses of that library's C interface (version 50; checked by use in a self-test).
+// As ours.h, but where it says otherwise.
 #ifndef FUZZ_LIB_REFERENCE_H
 #define FUZZ_LIB_REFERENCE_H
 
-#include "imago/imago.h"
-#include "types/trap.h"
+#include "fuzz/lib/side.h"
 
-enum { REFERENCE_MAX_VALUES = 64 };
+typedef struct Reference Reference; // the engine
+typedef struct Theirs Theirs;       // a store
 
-typedef struct Reference Reference;                 // the engine: one a process
-typedef struct ReferenceInstance ReferenceInstance; // a store with one instance in it
+typedef struct ReferenceOptions {
+    bool optimizes;
+    bool has_fuel; // of stores, too
+} ReferenceOptions;
 
-typedef enum ReferenceStatus { REFERENCE_OK, REFERENCE_TRAP, REFERENCE_FAIL } ReferenceStatus;
-
-// Computes the results of a host function: `values` holds the arguments.
-typedef void ReferenceHost(const ImagoFuncType *type, ImagoValue *values);
-
-// A function, or a global of a number type.
-typedef struct ReferenceImport {
-    ImagoExternType type; // borrowed while the instance lives
-    ImagoValue value;     // of a global
-} ReferenceImport;
+// The trap of a call that has no fuel left: nothing can be said of it. No other one is this.
+#define REFERENCE_NO_FUEL ((TrapKind)(TRAP_COUNT + 1))
 
 // NULL: no library at the path, or one that lacks a function (*why is set).
-Reference *reference_open(const char *path, bool optimizes, const char **why);
+Reference *reference_open(const char *path, ReferenceOptions options, const char **why);
 
-// Compiles and instantiates with these for the imports, in their order. FAIL: *why is the engine's
-// message (static, until the next call). TRAP: *trap, and *out is NULL.
-ReferenceStatus reference_instantiate(Reference *reference, const uint8_t *bytes, size_t count,
-                                      const ReferenceImport *imports, uint32_t import_count,
-                                      ReferenceHost *host, ReferenceInstance **out, TrapKind *trap,
-                                      const char **why);
-void reference_close(ReferenceInstance *instance);
+// True if it compiles; else *why.
+bool reference_validate(Reference *reference, const uint8_t *bytes, size_t count, const char **why);
 
-// `values` as for imago_func_call; references are null or not.
-ReferenceStatus reference_call(ReferenceInstance *instance, const char *name, size_t name_bytes,
-                               const ImagoFuncType *type, ImagoValue *values, TrapKind *trap,
-                               const char **why);
-// Number types only. false: there is none of that name.
-bool reference_global_get(ReferenceInstance *instance, const char *name, size_t name_bytes,
-                          ImagoValue *value);
-bool reference_global_set_i32(ReferenceInstance *instance, const char *name, int32_t value);
-const uint8_t *reference_memory(ReferenceInstance *instance, const char *name, size_t name_bytes,
-                                size_t *count);
+Theirs *theirs_open(Reference *reference, const SideLimits *limits, SideHost *host);
+void theirs_close(Theirs *theirs);
+SideResult theirs_instantiate(Theirs *theirs, const SideModule *module);
+SideResult theirs_call(Theirs *theirs, uint32_t export_index, ImagoValue *values);
+ImagoValue theirs_global(Theirs *theirs, uint32_t export_index);
+void theirs_set_i32(Theirs *theirs, const char *global, int32_t value);
+const uint8_t *theirs_memory(Theirs *theirs, uint32_t export_index, uint64_t *bytes);
+uint32_t theirs_table_size(Theirs *theirs, uint32_t export_index);
+ImagoValue theirs_table_entry(Theirs *theirs, uint32_t export_index, uint32_t entry);
 
 #endif
