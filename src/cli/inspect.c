@@ -151,11 +151,14 @@ static void show_bar(Inspect *in, const char *name, u64 bytes, u64 most) {
 static void show_sections(Inspect *in) {
     const Image *image = in->image;
     const u32 count = image_section_count(image);
-    u64 most = 0, in_sections = 0;
+    u64 most = 0, in_sections = 0, end = 0;
     for (u32 i = 1; i < count; i++) {
-        const u64 bytes = image_section(image, i).bytes;
-        most = bytes > most ? bytes : most;
-        in_sections += bytes;
+        const ImageSection section = image_section(image, i);
+        most = section.bytes > most ? section.bytes : most;
+        if (section.offset >= end) { // .strtab has the bytes of .dynstr
+            in_sections += section.bytes;
+            end = section.offset + section.bytes;
+        }
     }
     puts("\nsections");
     for (u32 i = 1; i < count; i++) {

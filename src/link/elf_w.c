@@ -87,6 +87,7 @@ static bool section_is_empty(const Linker *linker, u32 i) {
     switch (i) {
     case SECTION_TEXT: return false;
     case SECTION_DATA: return linker->plain_data_bytes + linker->snapshot_bytes == 0;
+    case SECTION_STRTAB: return linker->sections[SECTION_SYMTAB].count == 0;
     default: return linker->sections[i].count == 0;
     }
 }
@@ -109,6 +110,11 @@ bool elf_layout(Linker *linker) {
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         const bool starts_segment = i == SECTION_TEXT || i == SECTION_EH_FRAME;
         if (linker->section_index[i] == 0) {
+            continue;
+        }
+        if (i == SECTION_STRTAB) { // Valgrind looks for the strings of .symtab by this name
+            linker->section_at[i] = linker->section_at[SECTION_DYNSTR];
+            linker->section_bytes[i] = linker->section_bytes[SECTION_DYNSTR];
             continue;
         }
         at = align_up(at, starts_segment ? IMAGE_PAGE_BYTES : ROWS[i].align);
@@ -214,7 +220,7 @@ static void write_segments(const Linker *linker, Writer *out) {
 
 static void write_section_header(const Linker *linker, u32 i, Writer *out) {
     const u16 *index = linker->section_index;
-    const bool uses_strings = i == SECTION_DYNAMIC || i == SECTION_DYNSYM || i == SECTION_SYMTAB;
+    const bool uses_strings = i == SECTION_DYNAMIC || i == SECTION_DYNSYM;
     const u64 symbol_count = linker->section_bytes[i] / sizeof(Elf64_Sym);
     const Elf64_Shdr header = {
         .sh_name = linker->section_name[i],
@@ -224,6 +230,7 @@ static void write_section_header(const Linker *linker, u32 i, Writer *out) {
         .sh_offset = linker->section_at[i],
         .sh_size = linker->section_bytes[i],
         .sh_link = uses_strings             ? index[SECTION_DYNSTR]
+                   : i == SECTION_SYMTAB   ? index[SECTION_STRTAB]
                    : i == SECTION_GNU_HASH ? index[SECTION_DYNSYM]
                                            : 0,
         // First symbol that is not local.

@@ -76,7 +76,7 @@ static bool write_file(Linker *linker, OutFile *out) {
         return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
     }
     for (u32 i = 0; i < SECTION_COUNT; i++) {
-        if (linker->section_index[i] == 0) {
+        if (linker->section_index[i] == 0 || i == SECTION_STRTAB) {
             continue;
         }
         out_fill(out, i == SECTION_EH_FRAME ? TEXT_FILL : 0, linker->section_at[i] - out_at(out));

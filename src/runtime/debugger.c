@@ -12,8 +12,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/arch_valgrind.h"
 #include "runtime/image_map.h"
 
 #ifdef __GLIBC__
@@ -178,3 +180,24 @@ void runtime_debugger_remove(ImagoImage *image) {
 void runtime_debugger_lock(void) { pthread_mutex_lock(&lock); }
 
 void runtime_debugger_unlock(void) { pthread_mutex_unlock(&lock); }
+
+// ---- Valgrind -----------------------------------------------------------------------------------
+
+// It watches calls of mmap, not of mprotect, wants one for each segment, and reads a file's symbols
+// when it has seen a writable mapping as well. Whatever fails here fails harmlessly.
+void runtime_debugger_show_mapping(const ImagoImage *image, int fd) {
+    if (!arch_runs_on_valgrind()) {
+        return;
+    }
+    const Image *view = &image->view;
+    u8 *map = (u8 *)(uintptr_t)view->bytes;
+    const u64 end = view->exec_offset + view->exec_bytes;
+    (void)mmap(map + view->exec_offset, view->exec_bytes, PROT_READ | PROT_EXEC,
+               MAP_PRIVATE | MAP_FIXED, fd, (off_t)view->exec_offset);
+    (void)mmap(map + end, view->byte_count - end, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd,
+               (off_t)end);
+    void *writable = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (writable != MAP_FAILED) {
+        (void)munmap(writable, 1);
+    }
+}

@@ -1,6 +1,7 @@
 // What debuggers see of mapped images. gdb finds the loaded objects of a process, running or
 // dumped, in lists that start at the dynamic linker's r_debug; images have a list of their own
-// behind those. Costs tens of nanoseconds and no system call for an image opened by its absolute path.
+// behind those. Costs tens of nanoseconds, and no system call for an image opened by its absolute
+// path. Valgrind, when the process runs on it, is shown the mappings in the way it expects.
 #ifndef RUNTIME_DEBUGGER_H
 #define RUNTIME_DEBUGGER_H
 
@@ -14,6 +15,9 @@ enum { DEBUGGER_MAX_PATH = 1024 };
 //   out  DEBUGGER_MAX_PATH bytes; empty if there is no path, or too long a one
 // Returns the bytes written, with the zero.
 usize runtime_debugger_path(int fd, const char *path, char *out);
+
+// Makes Valgrind read the symbols of a file that has just been mapped; elsewhere nothing.
+void runtime_debugger_show_mapping(const ImagoImage *image, int fd);
 
 // Lists an image that is mapped and has a path, until it is removed. Thread-safe. Does nothing
 // where the dynamic linker has no such lists: glibc before 2.35, musl, static programs at a fixed

@@ -126,6 +126,7 @@ static ImagoImage *open_file(ImagoEngine *engine, int fd, const char *path, bool
         mem_free(image);
         return NULL;
     }
+    runtime_debugger_show_mapping(image, fd);
     runtime_debugger_add(image);
     if (image->view.snapshot_bytes == 0) {
         return image;
