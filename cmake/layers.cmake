@@ -28,18 +28,41 @@ function(imago_objects out)
   set(${out} ${objects} PARENT_SCOPE)
 endfunction()
 
-# imago_library(NAME STATIC_LAYERS SHARED_LAYERS): libNAME.a and libNAME.so. A shared library hides
-# all but imago_*, so it holds every layer it uses; a static one leaves out what libimago.a has.
-function(imago_library name static_layers shared_layers)
-  string(REPLACE "-" "_" target ${name})
-  imago_objects(static_objects ${static_layers})
-  imago_objects(shared_objects ${shared_layers})
-  if(NOT static_objects)
+# imago_internal(LAYERS...): libimago-internal.a, every name visible, for the command and the tests.
+function(imago_internal)
+  imago_objects(objects ${ARGN})
+  if(NOT objects)
     return()
   endif()
-  add_library(${target}_static STATIC ${static_objects})
-  set_target_properties(${target}_static PROPERTIES OUTPUT_NAME ${name} EXPORT_NAME ${name}-static)
-  add_library(${target}_shared SHARED ${shared_objects})
+  add_library(imago_internal STATIC ${objects})
+  set_target_properties(imago_internal PROPERTIES OUTPUT_NAME imago-internal)
+  target_include_directories(imago_internal PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(imago_internal PUBLIC Threads::Threads)
+endfunction()
+
+# imago_library(NAME LAYERS...): libNAME.a and libNAME.so, of which only imago_* can be seen: names
+# like arena_init stay free for those who link them. Each holds every layer it uses. The archive
+# has one object, in which what is hidden has been made local; sections of their own let a linker
+# drop functions that are not used all the same.
+function(imago_library name)
+  string(REPLACE "-" "_" target ${name})
+  imago_objects(objects ${ARGN})
+  if(NOT objects)
+    return()
+  endif()
+  set(object ${PROJECT_BINARY_DIR}/${name}.o)
+  add_custom_command(OUTPUT ${object}
+                     COMMAND ${CMAKE_LINKER} -r -o ${object} ${objects}
+                     COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${object}
+                     DEPENDS ${objects} COMMAND_EXPAND_LISTS VERBATIM)
+  set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+  add_library(${target}_static STATIC ${object})
+  set_target_properties(${target}_static PROPERTIES OUTPUT_NAME ${name} LINKER_LANGUAGE C
+                        EXPORT_NAME ${name}-static)
+  foreach(layer ${ARGN})
+    add_dependencies(${target}_static layer_${layer})
+  endforeach()
+  add_library(${target}_shared SHARED ${objects})
   set_target_properties(${target}_shared PROPERTIES OUTPUT_NAME ${name} EXPORT_NAME ${name}
                         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
                         LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/imago.map)
@@ -62,7 +85,7 @@ endfunction()
 # Capstone; `imago objdump` hands over to it, so that nothing else pays for loading a disassembler.
 function(imago_cli)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
-  if(NOT sources OR NOT TARGET imago_compile_static)
+  if(NOT sources OR NOT TARGET imago_internal)
     return()
   endif()
   imago_cli_program(imago_command imago 0 ${sources})
@@ -92,12 +115,12 @@ function(imago_cli_program target name has_capstone)
   target_compile_options(${target} PRIVATE ${IMAGO_C_FLAGS})
   target_compile_definitions(${target} PRIVATE IMAGO_CAPSTONE=${has_capstone}
                              IMAGO_LIBEXEC_FROM_BIN="${IMAGO_LIBEXEC_FROM_BIN}")
-  target_link_libraries(${target} PRIVATE imago_compile_static)
+  target_link_libraries(${target} PRIVATE imago_internal)
 endfunction()
 
 # imago_tests(FOLDER): one executable FOLDER_NAME and one CTest entry a file of tests/FOLDER.
 function(imago_tests folder)
-  if(NOT TARGET imago_compile_static)
+  if(NOT TARGET imago_internal)
     return()
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*.c)
@@ -110,7 +133,7 @@ function(imago_tests folder)
     target_compile_options(${test} PRIVATE ${IMAGO_C_FLAGS} -Wno-stack-usage)
     target_compile_definitions(${test} PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                BINARY_DIR="${PROJECT_BINARY_DIR}")
-    target_link_libraries(${test} PRIVATE imago_compile_static)
+    target_link_libraries(${test} PRIVATE imago_internal)
     add_test(NAME ${test} COMMAND ${test})
   endforeach()
 endfunction()
@@ -119,7 +142,7 @@ endfunction()
 # LLVMFuzzerTestOneInput is a libFuzzer target, for clang and IMAGO_FUZZ only; any other has its own
 # main, is always built, and shares tests/fuzz/lib.
 function(imago_fuzz_programs)
-  if(NOT TARGET imago_compile_static)
+  if(NOT TARGET imago_internal)
     return()
   endif()
   if(IMAGO_FUZZ AND NOT CMAKE_C_COMPILER_ID MATCHES Clang)
@@ -139,7 +162,7 @@ function(imago_fuzz_programs)
     if(entry)
       target_link_options(fuzz_${base} PRIVATE -fsanitize=fuzzer)
     endif()
-    target_link_libraries(fuzz_${base} PRIVATE fuzz_lib imago_compile_static ${CMAKE_DL_LIBS})
+    target_link_libraries(fuzz_${base} PRIVATE fuzz_lib imago_internal ${CMAKE_DL_LIBS})
     list(APPEND programs fuzz_${base})
   endforeach()
   foreach(program ${programs})

@@ -18,8 +18,8 @@ static const char *const NOTES[CMD_COUNT] = {
         "FILE is an image, or a module, which is compiled first. Lines end at the terminal's\n"
         "width, or that of COLUMNS.\n",
     [CMD_VERIFY] =
-        "Compares the contents with the build-id, a hash of the whole file, and checks all tables.\n"
-        "Silent if all is well; exit status 65 for damage, 66 if IMAGE cannot be read.\n",
+        "Compares the contents with the build-id, a hash of the whole file, and checks all\n"
+        "tables. Silent if all is well; exit status 65 for damage, 66 if IMAGE cannot be read.\n",
     [CMD_OBJDUMP] =
         "FILE is an image, or a module, which is compiled first. Code is shown with the offsets\n"
         "of the WebAssembly file and the instructions that may trap.\n",

@@ -102,13 +102,15 @@ def exports_the_interface_only(folder):
     for header in os.listdir(os.path.join(ROOT, "include", "imago")):
         with open(os.path.join(ROOT, "include", "imago", header), encoding="utf-8") as file:
             declared |= set(re.findall(r"IMAGO_API[^;(]*?(imago_\w+)\(", file.read()))
-    exported = set()
-    for library in ("libimago.so", "libimago-compile.so"):
-        lines = must(["nm", "-D", "--defined-only", os.path.join(libraries, library)]).splitlines()
-        names = {line.split()[-1].split("@")[0] for line in lines} - {"IMAGO_0"}
-        assert not exported & names, f"in both libraries: {exported & names}"
-        exported |= names
-    assert exported == declared, f"exported, but not declared or the reverse: {exported ^ declared}"
+    for kind, option in ((".so", "-D"), (".a", "-g")):
+        exported = set()
+        for library in ("libimago", "libimago-compile"):
+            lines = must(["nm", option, "--defined-only", os.path.join(libraries, library + kind)])
+            names = {line.split()[-1].split("@")[0] for line in lines.splitlines()
+                     if len(line.split()) == 3} - {"IMAGO_0"}
+            assert not exported & names, f"in both {kind} libraries: {exported & names}"
+            exported |= names
+        assert exported == declared, f"{kind}: exported or declared only: {exported ^ declared}"
 
 
 def needs_libc_only(folder):
@@ -165,7 +167,7 @@ def runtime_stands_alone(folder):
     must(["cc", "-O2", "-I", os.path.join(ROOT, "include"), CLIENT,
           os.path.join(BUILD, "libimago.a"), "-pthread", "-o", program])
     runs(program, folder)
-    symbols = must(["nm", os.path.join(BUILD, "libimago.a")])
+    symbols = must(["nm", os.path.join(BUILD, "libimago.a")])  # local ones too
     for word in ("imago_compile_file", "wasm_decode", "wat_to_wasm", "link_image"):
         assert word not in symbols, f"{word} is in the runtime library"
 

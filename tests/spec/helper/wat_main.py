@@ -35,15 +35,15 @@ class Counts:
 def build(folder):
     """Path of the program, made in `folder`. $IMAGO_BUILD names the build (default: build)."""
     made = os.environ.get("IMAGO_BUILD", os.path.join(ROOT, "build"))
-    libraries = [os.path.join(made, name) for name in ("libimago-compile.a", "libimago.a")]
+    library = os.path.join(made, "libimago-internal.a")
     compiler = os.environ.get("CC", "cc")
-    if not all(os.path.exists(library) for library in libraries):
-        skip(f"no libraries in {made}")
+    if not os.path.exists(library):
+        skip(f"no {library}")
     if shutil.which(compiler) is None:
         skip(f"no C compiler {compiler}")
     program = os.path.join(folder, "wat_main")
     source = os.path.join(ROOT, "tests", "spec", "helper", "wat_main.c")
     includes = [f"-I{os.path.join(ROOT, name)}" for name in ("src", "include")]
-    command = [compiler, "-std=gnu17", "-O1", *includes, source, "-o", program, *libraries]
+    command = [compiler, "-std=gnu17", "-O1", *includes, source, "-o", program, library]
     subprocess.run(command + ["-pthread"], check=True)
     return program
