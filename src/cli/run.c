@@ -183,11 +183,21 @@ static bool make_wasi(Run *run, Error *err) {
     return run->wasi != NULL && imago_wasi_define(run->wasi, run->linker, err);
 }
 
+// A module that was just compiled has no file but a descriptor. Its name in /proc lets debuggers open
+// it as long as it runs.
+static ImagoImage *open_image(const Run *run, Error *err) {
+    char path[48];
+    (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), run->file.fd);
+    ImagoImage *image =
+        run->file.module_bytes != 0 ? imago_image_open(run->engine, path, NULL) : NULL;
+    return image != NULL ? image : imago_image_open_fd(run->engine, run->file.fd, err);
+}
+
 static bool load(Run *run, Error *err) {
     run->engine = imago_engine_new(err);
     TRY(run->engine != NULL);
     const u64 start_ns = cli_now_ns();
-    run->image = imago_image_open_fd(run->engine, run->file.fd, err);
+    run->image = open_image(run, err);
     TRY(run->image != NULL);
     TRY(!run->args->verifies || imago_image_verify(run->image, err));
     run->load_ns = cli_now_ns() - start_ns;

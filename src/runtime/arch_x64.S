@@ -4,7 +4,8 @@
 //
 // Every frame starts with `push rbp; mov rbp, rsp` and is described by rbp, so that unwinders cross
 // from C to guest code and back by frame pointers alone. Frames that stand between two stacks are
-// marked as signal frames: debuggers then do not insist that the outer frame lies higher.
+// marked as signal frames: debuggers then do not insist that the outer frame lies higher. Either
+// stack may be the higher one.
 
 #include "runtime/arch_offsets.h"
 
@@ -27,6 +28,7 @@ arch_text_start:
 // rdi exec, rsi stub, rdx vmctx, rcx code, r8 values
 FUNC arch_enter
     .cfi_startproc
+    .cfi_signal_frame
     push rbp
     .cfi_def_cfa_offset 16
     .cfi_offset rbp, -16
