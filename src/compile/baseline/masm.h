@@ -60,6 +60,10 @@ void masm_call_indirect(Baseline *b, u32 table, u8 target);
 // Writes what masm_check_indirect left for the end of the function.
 void masm_misses(Baseline *b);
 // Records an instruction at the present offset as a site.
-void record_site(Baseline *b, u8 kind);
+static inline void record_site(Baseline *b, u8 kind) {
+    if (UNLIKELY(!vec_push(&b->out->sites, site_of(code_offset(&b->code), b->op_offset, kind)))) {
+        out_of_memory(b);
+    }
+}
 
 #endif

@@ -4,12 +4,6 @@
 
 enum { CONTEXT = R13, CALLER = R14, HEAP = R15, INDIRECT_TARGET = R10 };
 
-void record_site(Baseline *b, u8 kind) {
-    if (!vec_push(&b->out->sites, site_of(code_offset(&b->code), b->op_offset, kind))) {
-        out_of_memory(b);
-    }
-}
-
 static void record_fixup(Baseline *b, u32 field, FixupTarget target, u32 index, i32 addend) {
     if (!vec_push(&b->out->fixups, fixup_of(field, target, index, addend))) {
         out_of_memory(b);

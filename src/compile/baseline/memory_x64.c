@@ -33,38 +33,46 @@ static X64Mem const_address(Baseline *b, u64 address) {
     return x64_mem_index(HEAP, R11, 0, 0);
 }
 
-// Address of an access; the index's register is locked until the access is emitted.
-static X64Mem heap_address(Baseline *b, Value *index, u32 offset) {
-    if (index->kind == VALUE_CONST) {
-        return const_address(b, index->bits + offset);
+// Address of an access that is not simply [heap + index register + displacement].
+static X64Mem rare_address(Baseline *b, Value *index, u32 offset) {
+    return index->kind == VALUE_CONST ? const_address(b, index->bits + offset)
+                                      : far_address(b, value_to_reg(b, index), offset);
+}
+
+static bool is_rare(const Value *index, u32 offset) {
+    return index->kind == VALUE_CONST || offset >= VM_MAX_DISPLACEMENT;
+}
+
+// Where the result of a load goes: the index has been read by then.
+static u8 load_destination(Baseline *b, const Value *index, bool is_float) {
+    const u8 hint = destination_hint(b);
+    value_done(b, index);
+    if (hint != NO_REG) {
+        return hint;
     }
-    const u8 reg = value_to_reg(b, index);
-    if (offset < VM_MAX_DISPLACEMENT) {
-        return x64_mem_index(HEAP, reg, 0, (i32)offset);
-    }
-    return far_address(b, reg, offset);
+    return index->kind == VALUE_REG && !is_float ? index->reg : reg_alloc(b, is_float);
 }
 
 void emit_load(Baseline *b, const OpRow *row) {
-    (void)next_u32(b); // alignment
+    skip_leb(b); // alignment
     const u32 offset = next_u32(b);
-    Value index = pop(b);
-    const X64Mem mem = heap_address(b, &index, offset);
     const bool is_float = val_is_float((ValType)row->result);
-    u8 dest = destination_hint(b);
-    if (dest == NO_REG) {
-        value_done(b, &index);
-        if (index.kind == VALUE_REG && !is_float) {
-            dest = index.reg;
-        } else {
-            dest = reg_alloc(b, is_float);
-        }
+    Value index = pop(b);
+    u8 dest;
+    if (UNLIKELY(is_rare(&index, offset))) {
+        const X64Mem mem = rare_address(b, &index, offset);
+        dest = load_destination(b, &index, is_float);
+        code_room(&b->code, X64_MAX_INST_BYTES);
+        record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
+        x64_rm(&b->code, (X64Op)row->inst, x64_number(dest), mem);
     } else {
-        value_done(b, &index);
+        const u8 reg = value_to_reg(b, &index);
+        dest = load_destination(b, &index, is_float);
+        code_room(&b->code, X64_MAX_INST_BYTES);
+        record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
+        x64_rm(&b->code, (X64Op)row->inst, x64_number(dest),
+               x64_mem_index(HEAP, reg, 0, (i32)offset));
     }
-    code_room(&b->code, X64_MAX_INST_BYTES);
-    record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
-    x64_rm(&b->code, (X64Op)row->inst, x64_number(dest), mem);
     push_reg(b, row->result, dest);
 }
 
@@ -72,19 +80,27 @@ static bool is_store_imm(const OpRow *row, const Value *value) {
     return value->kind == VALUE_CONST && (row->width < 8 || (i64)value->bits == (i32)value->bits);
 }
 
-void emit_store(Baseline *b, const OpRow *row) {
-    (void)next_u32(b); // alignment
-    const u32 offset = next_u32(b);
-    Value value = pop(b), index = pop(b);
-    const bool is_imm = is_store_imm(row, &value);
-    const u8 reg = is_imm ? NO_REG : value_to_reg(b, &value);
-    const X64Mem mem = heap_address(b, &index, offset);
+// The value (a register, or NO_REG: a constant) to the heap.
+static inline void write_heap(Baseline *b, const OpRow *row, X64Mem mem, u8 reg, u64 bits) {
     code_room(&b->code, X64_MAX_INST_BYTES);
     record_site(b, TRAP_MEMORY_OUT_OF_BOUNDS);
-    if (is_imm) {
-        x64_mov_mi(&b->code, row->width, mem, (i32)(u32)value.bits);
+    if (reg == NO_REG) {
+        x64_mov_mi(&b->code, row->width, mem, (i32)(u32)bits);
     } else {
         x64_rm(&b->code, (X64Op)row->inst, x64_number(reg), mem);
+    }
+}
+
+void emit_store(Baseline *b, const OpRow *row) {
+    skip_leb(b); // alignment
+    const u32 offset = next_u32(b);
+    Value value = pop(b), index = pop(b);
+    const u8 reg = is_store_imm(row, &value) ? NO_REG : value_to_reg(b, &value);
+    if (UNLIKELY(is_rare(&index, offset))) {
+        write_heap(b, row, rare_address(b, &index, offset), reg, value.bits);
+    } else {
+        const u8 index_reg = value_to_reg(b, &index);
+        write_heap(b, row, x64_mem_index(HEAP, index_reg, 0, (i32)offset), reg, value.bits);
     }
     value_done(b, &value);
     value_done(b, &index);

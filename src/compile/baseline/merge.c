@@ -181,14 +181,22 @@ u32 state_save(Baseline *b) {
     return state;
 }
 
-// Registers in which a local stands that the state has there, too.
+// Registers in which a local stands that the state has there, too. All are compared, four at once:
+// their number varies too much for a branch on it.
 static u32 agreeing(const Baseline *b, const MergeState *state) {
-    u32 agree = 0;
-    for (u32 left = b->regs.used & b->regs.is_local & state->used; left != 0; left &= left - 1) {
-        const u32 reg = (u32)__builtin_ctz(left);
-        agree |= (u32)(b->regs.owner[reg] == state->owner[reg]) << reg;
+    enum { LANES = 4 };
+    typedef u32 Lanes __attribute__((vector_size(4 * LANES)));
+    Lanes agree = {0};
+    Lanes bits = {1, 2, 4, 8};
+    for (u32 reg = 0; reg < REG_COUNT; reg += LANES) {
+        Lanes mine, theirs;
+        memcpy(&mine, &b->regs.owner[reg], sizeof mine);
+        memcpy(&theirs, &state->owner[reg], sizeof theirs);
+        agree |= (Lanes)(mine == theirs) & bits;
+        bits <<= LANES;
     }
-    return agree;
+    const u32 all = agree[0] | agree[1] | agree[2] | agree[3];
+    return all & b->regs.used & b->regs.is_local & state->used;
 }
 
 void repin(Baseline *b) {

@@ -30,7 +30,11 @@ static inline void push_local(Baseline *b, u32 index) {
         return;
     }
     local->aliases++;
-    push_entry(b, (Value){.kind = VALUE_LOCAL, .type = local->type, .index = index});
+    const u8 type = local->type;
+    Value *entry = push_new(b);
+    entry->kind = VALUE_LOCAL;
+    entry->type = type;
+    entry->index = index;
 }
 
 // Register that the next instruction, a local.set or local.tee, wants its operand in: its local is

@@ -8,17 +8,6 @@ i32 slot_offset(Baseline *b, u32 stack_index) {
     return offset;
 }
 
-void reg_free(Baseline *b, u8 reg) {
-    const u32 bit = BIT(reg);
-    if ((b->regs.used & b->regs.is_local & bit) != 0) {
-        b->locals.at[b->regs.owner[reg]].reg = NO_REG;
-    }
-    b->regs.used &= ~bit;
-    b->regs.is_local &= ~bit;
-    b->regs.dirty &= ~bit;
-    b->regs.pinned &= ~bit;
-}
-
 void local_clean(Baseline *b, u8 reg) {
     const u32 local = b->regs.owner[reg];
     if ((b->regs.dirty & BIT(reg)) != 0 && !local_is_dead(b, local)) {
@@ -183,12 +172,7 @@ static u8 local_load(Baseline *b, u32 local) {
     return reg;
 }
 
-u8 value_to_reg(Baseline *b, Value *value) {
-    const u8 present = value_reg_of(b, value);
-    if (present != NO_REG) {
-        b->locked |= BIT(present);
-        return present;
-    }
+u8 value_load(Baseline *b, Value *value) {
     if (value->kind == VALUE_LOCAL && !local_is_dead(b, value->index)) {
         return local_load(b, value->index);
     }

@@ -11,7 +11,18 @@
 // Frame offset of an operand stack entry's slot.
 i32 slot_offset(Baseline *b, u32 stack_index);
 
-void reg_free(Baseline *b, u8 reg);
+// The register holds nothing any more.
+static inline void reg_free(Baseline *b, u8 reg) {
+    const u32 bit = BIT(reg);
+    RegFile *regs = &b->regs;
+    if ((regs->is_local & bit) != 0) {
+        b->locals.at[regs->owner[reg]].reg = NO_REG;
+    }
+    regs->used &= ~bit;
+    regs->is_local &= ~bit;
+    regs->dirty &= ~bit;
+    regs->pinned &= ~bit;
+}
 
 // ---- Operand stack
 // Locals on the stack deeper than this below its top are copied to their slots, so that the search
@@ -20,20 +31,24 @@ enum { ALIAS_WINDOW = 32 };
 // Brings all entries below `count` to where control flow may merge: constants or slots.
 void settle(Baseline *b, u32 count);
 
-// Room was reserved from FuncFacts.max_stack. push_entry: a constant, a slot, or what has been
-// accounted for.
-static inline void push_entry(Baseline *b, Value value) {
-    b->stack[b->sp++] = value;
-    if (UNLIKELY((i32)(b->sp - b->settled) > ALIAS_WINDOW)) {
+// A new entry, its contents undefined. Room was reserved from FuncFacts.max_stack.
+static inline Value *push_new(Baseline *b) {
+    if (UNLIKELY((i32)(b->sp - b->settled) >= ALIAS_WINDOW)) {
         settle(b, b->settled + 1);
     }
+    return &b->stack[b->sp++];
 }
+// A constant, a slot, or what has been accounted for.
+static inline void push_entry(Baseline *b, Value value) { *push_new(b) = value; }
 static inline void push_reg(Baseline *b, u8 type, u8 reg) {
     if ((b->regs.is_local & BIT(reg)) == 0) {
         b->regs.used |= BIT(reg);
         b->regs.owner[reg] = b->sp;
     }
-    push_entry(b, value_reg(type, reg));
+    Value *entry = push_new(b);
+    entry->kind = VALUE_REG;
+    entry->type = type;
+    entry->reg = reg;
 }
 // What has been popped before, perhaps in another register.
 static inline void push(Baseline *b, Value value) {
@@ -70,8 +85,6 @@ static inline void value_done(Baseline *b, const Value *value) {
         b->regs.used &= ~BIT(value->reg) | b->regs.is_local;
     }
 }
-// A register that holds the value; not to be written. Locked.
-u8 value_to_reg(Baseline *b, Value *value);
 // A register that holds the value and nothing else; may be overwritten. Locked.
 u8 value_to_own(Baseline *b, Value *value);
 // Copies the value into a register that is free (or holds it already), changes no state.
@@ -86,6 +99,16 @@ static inline u8 value_reg_of(const Baseline *b, const Value *value) {
     return value->kind == VALUE_LOCAL ? b->locals.at[value->index].reg : NO_REG;
 }
 i32 value_offset(Baseline *b, const Value *value);
+// A register that holds the value; not to be written. Locked.
+u8 value_load(Baseline *b, Value *value); // one that is in none
+static inline u8 value_to_reg(Baseline *b, Value *value) {
+    const u8 present = value_reg_of(b, value);
+    if (present == NO_REG) {
+        return value_load(b, value);
+    }
+    b->locked |= BIT(present);
+    return present;
+}
 // Pops and releases the entries from `height` on.
 void drop_operands(Baseline *b, u32 height);
 // Stores the constants among the entries from `first` on to their slots.
