@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 
-// Reads to the end of `fd`, where about `expected` bytes are.
+// Reads to the end of `fd`, where `expected` bytes are, as far as is known.
 static bool read_stream(FileBytes *out, int fd, const char *path, usize expected, Error *err) {
     u8 *bytes = NULL;
     usize count = 0, capacity = 0;
@@ -22,6 +22,9 @@ static bool read_stream(FileBytes *out, int fd, const char *path, usize expected
             if (grown == NULL) {
                 mem_free(bytes);
                 return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory reading %s", path);
+            }
+            if (capacity == 0) {
+                mem_will_fill(grown, expected);
             }
             bytes = grown;
             capacity = grown_capacity;

@@ -191,6 +191,7 @@ static void presize(CodeOutput *out, u64 code_bytes) {
            vec_reserve(&out->sites, code_bytes / 6) && vec_reserve(&out->fixups, code_bytes / 32));
     mem_will_fill(out->code.at, code_bytes + code_bytes / 2);
     mem_will_fill(out->sites.at, code_bytes / 16 * sizeof(Site));
+    mem_will_fill(out->fixups.at, code_bytes / 64 * sizeof(Fixup));
 }
 
 // Compiles all functions under the plan. *uses: what the bodies do.
