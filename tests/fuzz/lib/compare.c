@@ -138,11 +138,6 @@ static Verdict compare_results(Pair *pair, const ImagoExport *item, const ImagoV
     return VERDICT_SAME;
 }
 
-// Functions that recurse until the stack ends and change nothing: both must say so.
-static bool is_deep(const ImagoExport *item) {
-    return item->name_bytes >= 4 && memcmp(item->name, "deep", 4) == 0;
-}
-
 static Verdict compare_outcomes(Pair *pair, const ImagoExport *item, const SideResult *ours,
                                 const SideResult *theirs, uint32_t call) {
     const bool is_same = ours->status == theirs->status &&
@@ -151,7 +146,7 @@ static Verdict compare_outcomes(Pair *pair, const ImagoExport *item, const SideR
     const bool has_no_stack =
         (ours->status == SIDE_TRAP && ours->trap == TRAP_STACK_EXHAUSTED) ||
         (theirs->status == SIDE_TRAP && theirs->trap == TRAP_STACK_EXHAUSTED);
-    if (has_no_stack && !(is_same && is_deep(item))) {
+    if (has_no_stack && !(is_same && host_is_deep(item))) {
         return VERDICT_SKIPPED;
     }
     return is_same ? VERDICT_SAME

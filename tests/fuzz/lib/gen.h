@@ -11,8 +11,9 @@
 // which the specification leaves open, do not reach integers or memory; those of loaded, constant
 // and reinterpreted values do. Results and exported globals must be compared by NaN class.
 //
-// Exports: functions "f0", "f1", ...; globals "fuel" (i32), "acc" (i64) and some others; "memory";
-// "table". Imports: functions and globals (of number types) of module "host".
+// Exports: functions "f0", "f1", ..., seldom "deep", which recurses until the stack ends; globals
+// "fuel" (i32), "acc" (i64) and some others; "memory"; tables. Imports of module "host": functions,
+// globals, tables, a memory; tables of functions that are imported are written over at the start.
 #ifndef FUZZ_LIB_GEN_H
 #define FUZZ_LIB_GEN_H
 

@@ -41,6 +41,7 @@ static void emit_block_type(Gen *g, const Signature *type, u32 index) {
 static void push_label(Gen *g, const u8 *types, u32 count) {
     LabelTypes *label = &g->labels[g->label_count++];
     label->count = (u8)count;
+    label->level = g->nesting++;
     if (count != 0) {
         memcpy(label->types, types, count);
     }
@@ -54,7 +55,7 @@ static void emit_leave(Gen *g) {
     emit(g, 0x0F);
 }
 
-static void loop_header(Gen *g) {
+void loop_header(Gen *g) {
     emit_u32(g, 0x20, g->fuel_local);
     emit_i32(g, 1);
     emit(g, 0x6B);
@@ -77,10 +78,23 @@ static void loop_tail(Gen *g, const Signature *type) {
     emit_u32(g, 0x0D, 0);
 }
 
-typedef struct Saved {
-    u32 base, frame_base;
-    bool is_dead;
-} Saved;
+Saved enter_plain(Gen *g, u32 levels) {
+    const Saved saved = {g->base, g->frame_base, g->is_dead};
+    g->base = g->frame_base = g->sp;
+    g->is_dead = false;
+    g->nesting += levels;
+    return saved;
+}
+
+void leave_plain(Gen *g, const Saved *saved, u32 levels) {
+    while (g->sp > g->base) {
+        sink(g);
+    }
+    g->base = saved->base;
+    g->frame_base = saved->frame_base;
+    g->is_dead = saved->is_dead;
+    g->nesting -= levels;
+}
 
 static void arm(Gen *g, u32 opcode, const Signature *type, bool is_counted) {
     g->is_dead = false;
@@ -124,6 +138,7 @@ static void block(Gen *g, u32 opcode, const Signature *type) {
     }
     emit(g, OP_END);
     g->label_count--;
+    g->nesting--;
     memcpy(g->stack + start, type->results, type->result_count);
     g->sp = start + type->result_count;
     g->base = saved.base;
@@ -166,16 +181,18 @@ static void step_block(Gen *g) {
     const u32 available = g->sp - g->base;
     Signature type = {0};
     type.param_count = (u8)(percent(g, 50) ? 0 : below(g, available < 3 ? available + 1 : 4));
-    if (available >= MAX_PARAMS && percent(g, 15)) { // more than go in registers
-        type.param_count = (u8)(MAX_PARAMS - below(g, 5));
+    const u32 wide = available < MAX_PARAMS ? available : MAX_PARAMS;
+    if (wide >= 8 && percent(g, 15)) { // more than go in registers
+        type.param_count = (u8)(wide - below(g, wide - 6));
     }
     memcpy(type.params, g->stack + g->sp - type.param_count, type.param_count);
     if (percent(g, 25)) {
         type.result_count = type.param_count;
         memcpy(type.results, type.params, type.param_count);
     } else {
-        type.result_count = (u8)(percent(g, 40) ? 0 : below(g, 4));
-        type.result_count = percent(g, 8) ? (u8)(MAX_PARAMS - below(g, 5)) : type.result_count;
+        const u32 wide_results = 6 + below(g, percent(g, 85) ? 7 : MAX_PARAMS - 5);
+        const u32 few_results = percent(g, 40) ? 0 : below(g, 4);
+        type.result_count = (u8)(percent(g, 8) ? wide_results : few_results);
         for (u32 i = 0; i < type.result_count; i++) {
             type.results[i] = any_type(g);
         }
@@ -192,6 +209,11 @@ static void step_block(Gen *g) {
 
 static const LabelTypes *label_at(const Gen *g, u32 depth) {
     return &g->labels[g->label_count - 1 - depth];
+}
+
+// What a branch to it says.
+static u32 distance(const Gen *g, u32 depth) {
+    return g->nesting - 1 - label_at(g, depth)->level;
 }
 
 // Labels near and the function's own are chosen more often.
@@ -211,13 +233,13 @@ static void step_br_if(Gen *g) {
     need(g, label->types, label->count);
     push_condition(g);
     g->sp--;
-    emit_u32(g, 0x0D, depth);
+    emit_u32(g, 0x0D, distance(g, depth));
 }
 
 static void step_br(Gen *g) {
     const u32 depth = any_depth(g);
     need(g, label_at(g, depth)->types, label_at(g, depth)->count);
-    emit_u32(g, 0x0C, depth);
+    emit_u32(g, 0x0C, distance(g, depth));
     die(g);
 }
 
@@ -239,10 +261,10 @@ static void step_br_table(Gen *g) {
         push_value(g, T_I32);
     }
     g->sp--;
-    const u32 count = below(g, percent(g, 95) ? 7 : 40);
+    const u32 count = below(g, percent(g, 95) ? 7 : percent(g, 90) ? 40 : 1000);
     emit_u32(g, 0x0E, count);
     for (u32 i = 0; i <= count; i++) {
-        bytes_u32(&g->code, fitting[below(g, fitting_count)]);
+        bytes_u32(&g->code, distance(g, fitting[below(g, fitting_count)]));
     }
     die(g);
 }
@@ -308,7 +330,7 @@ static void call(Gen *g, u32 func) {
     } else {
         push_table_index(g, func);
         emit_u32(g, 0x11, g->func_type[func]);
-        bytes_u32(&g->code, percent(g, 60) ? TABLE_FROZEN : TABLE_OPEN);
+        bytes_u32(&g->code, g->table[percent(g, 60) ? TABLE_FROZEN : TABLE_OPEN]);
     }
     g->sp -= type->param_count;
     for (u32 i = 0; i < type->result_count; i++) {
@@ -343,63 +365,137 @@ static void open_table_step(Gen *g) {
     case 0: // keeps the entry's type
         emit_i32(g, (i32)g->table_position[func]);
         emit_u32(g, 0xD2, func);
-        emit_u32(g, 0x26, TABLE_OPEN);
+        emit_u32(g, 0x26, g->table[TABLE_OPEN]);
         break;
     case 1:
         push_i32(g, spare);
         push_value(g, T_FUNC);
         g->sp -= 2;
-        emit_u32(g, 0x26, TABLE_OPEN);
+        emit_u32(g, 0x26, g->table[TABLE_OPEN]);
         break;
     case 2: // from the frozen table, at the same place
         push_i32(g, (i32)g->table_position[func]);
         push_i32(g, (i32)g->table_position[func]);
         push_masked(g, 1);
         g->sp -= 3;
-        emit_u32(g, 0xFC0E, TABLE_OPEN);
-        bytes_u32(&g->code, TABLE_FROZEN);
+        emit_u32(g, 0xFC0E, g->table[TABLE_OPEN]);
+        bytes_u32(&g->code, g->table[TABLE_FROZEN]);
         break;
     case 3:
         push_i32(g, spare);
         push_value(g, T_FUNC);
         g->sp -= 2;
         emit_i32(g, (i32)below(g, 2));
-        emit_u32(g, 0xFC11, TABLE_OPEN);
+        emit_u32(g, 0xFC11, g->table[TABLE_OPEN]);
         break;
     case 4:
         push_value(g, T_FUNC);
         g->sp--;
         emit_i32(g, (i32)below(g, 3));
-        emit_u32(g, 0xFC0F, TABLE_OPEN);
+        emit_u32(g, 0xFC0F, g->table[TABLE_OPEN]);
         push_type(g, T_I32);
         break;
     default: // the passive segment is the tables' order
         emit_i32(g, (i32)g->table_position[func]);
         emit_i32(g, (i32)g->table_position[func]);
         emit_i32(g, (i32)below(g, 2));
-        emit_u32(g, 0xFC0C, 2);
-        bytes_u32(&g->code, TABLE_OPEN);
+        emit_u32(g, 0xFC0C, ELEM_ORDER);
+        bytes_u32(&g->code, g->table[TABLE_OPEN]);
+        break;
+    }
+}
+
+// Reads an entry of a table that has some, inside of a block.
+static void any_entry(Gen *g, u32 table) {
+    const Saved saved = enter_plain(g, 1);
+    push_value(g, T_I32);
+    g->sp--;
+    leave_plain(g, &saved, 1);
+    emit_u32(g, 0xFC10, table);
+    emit(g, 0x70); // rem_u
+    emit_u32(g, 0x25, table);
+}
+
+// The table that is empty at first, and one of external references: operands that often fit.
+static void small_table_step(Gen *g) {
+    const TableRole role = percent(g, 60) ? TABLE_EMPTY : TABLE_EXTERN;
+    const u32 table = g->table[role];
+    const u8 type = role == TABLE_EXTERN ? T_EXTERN : T_FUNC;
+    switch (below(g, 6)) {
+    case 0: // grow
+        push_value(g, type);
+        g->sp--;
+        emit_i32(g, percent(g, 95) ? (i32)below(g, 3) : (i32)rng_i32(&g->rng));
+        emit_u32(g, 0xFC0F, table);
+        push_type(g, T_I32);
+        break;
+    case 1: // copy within itself
+        push_masked(g, 3);
+        push_masked(g, 3);
+        push_masked(g, percent(g, 90) ? 1 : 3);
+        g->sp -= 3;
+        emit_u32(g, 0xFC0E, table);
+        bytes_u32(&g->code, table);
+        break;
+    case 2: // fill
+        push_masked(g, 3);
+        push_value(g, type);
+        g->sp -= 2;
+        emit_i32(g, (i32)below(g, 2));
+        emit_u32(g, 0xFC11, table);
+        break;
+    case 3: // an entry below the size, if there is one
+        emit_u32(g, 0xFC10, table);
+        emit(g, OP_IF);
+        bytes_u8(&g->code, type);
+        any_entry(g, table);
+        emit(g, OP_ELSE);
+        emit_u32(g, 0xD0, type);
+        emit(g, OP_END);
+        push_type(g, type);
+        break;
+    case 4: // init from a segment that may have been dropped
+        if (role == TABLE_EMPTY) {
+            emit_i32(g, 0);
+            emit_i32(g, (i32)below(g, 2));
+            emit_i32(g, percent(g, 95) ? 0 : 1);
+            emit_u32(g, 0xFC0C, ELEM_DROPPED);
+            bytes_u32(&g->code, table);
+        }
+        break;
+    default: // from the open table, a few
+        if (role == TABLE_EMPTY) {
+            push_i32(g, 0);
+            push_masked(g, 1);
+            g->sp -= 2;
+            emit_u32(g, 0xFC10, table);
+            emit_i32(g, 0);
+            emit(g, 0x4B); // gt_u
+            emit_u32(g, 0xFC0E, table);
+            bytes_u32(&g->code, g->table[TABLE_OPEN]);
+        }
         break;
     }
 }
 
 static void step_table(Gen *g) {
-    switch (below(g, 4)) {
+    switch (below(g, 5)) {
     case 0: // table.size
-        emit_u32(g, 0xFC10, below(g, 3));
+        emit_u32(g, 0xFC10, g->table[below(g, TABLE_ROLES)]);
         push_type(g, T_I32);
         break;
     case 1: // ref.is_null of an entry
         push_masked(g, percent(g, 95) ? 7 : 31);
-        emit_u32(g, 0x25, below(g, 2));
+        emit_u32(g, 0x25, g->table[below(g, 2)]);
         emit(g, 0xD1);
         break;
     case 2: // table.set of an external reference
         push_masked(g, 7);
         push_value(g, T_EXTERN);
         g->sp -= 2;
-        emit_u32(g, 0x26, TABLE_EXTERN);
+        emit_u32(g, 0x26, g->table[TABLE_EXTERN]);
         break;
+    case 3: small_table_step(g); break;
     default: open_table_step(g); break;
     }
 }
@@ -426,15 +522,15 @@ static void step_memory(Gen *g) {
         g->sp -= 3;
         emit_u32(g, 0xFC0A, 0);
         bytes_u32(&g->code, 0);
-    } else if (percent(g, 3)) { // data.drop, elem.drop
-        emit_u32(g, 0xFC09, below(g, 2));
-        emit_u32(g, 0xFC0D, percent(g, 5) ? 2 : below(g, 2));
+    } else if (percent(g, 8)) { // data.drop, elem.drop
+        emit_u32(g, 0xFC09, percent(g, 5) ? DATA_PASSIVE : DATA_DROPPED);
+        emit_u32(g, 0xFC0D, percent(g, 5) ? ELEM_ORDER : ELEM_DROPPED);
     } else { // memory.init of the passive segment
         push_masked(g, 0x3FFF);
         push_masked(g, 0x7F);
         push_masked(g, 0x7F);
         g->sp -= 3;
-        emit_u32(g, 0xFC08, 1);
+        emit_u32(g, 0xFC08, DATA_PASSIVE);
         bytes_u32(&g->code, 0);
     }
 }
@@ -469,19 +565,22 @@ static void step_sink(Gen *g) {
     }
 }
 static void step_call(Gen *g) { call(g, below(g, g->func_count)); }
+static void step_nop(Gen *g) { emit(g, 0x01); }
 
 static const StepRow STEPS[] = {
     {100, step_value}, {220, step_number}, {160, step_local}, {50, step_load}, {60, step_store},
     {110, step_block}, {60, step_br_if},   {10, step_br},     {12, step_br_table}, {4, step_return},
     {12, step_trap},   {50, step_call},    {45, step_select}, {12, step_table}, {14, step_memory},
     {20, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate},
-    {30, step_fixed}};
+    {30, step_fixed},  {6, step_hash},      {8, step_hot_loop}, {25, step_popped},
+    {15, step_tees},   {12, step_edge},     {4, step_nop}};
 
 // Keeps the registers full while locals are read for the last time and written.
 static void step_pressed(Gen *g) {
     static void (*const CHOICES[])(Gen *) = {step_pump,   step_number, step_number, step_fixed,
                                              step_fixed,  step_update, step_local,  step_local,
-                                             step_value,  step_store,  step_select};
+                                             step_value,  step_store,  step_select, step_popped,
+                                             step_hash,   step_tees};
     CHOICES[below(g, COUNT_OF(CHOICES))](g);
 }
 
@@ -556,6 +655,7 @@ static void deep_nest(Gen *g) {
         emit(g, OP_END);
     }
     g->label_count -= depth;
+    g->nesting -= depth;
     g->is_dead = saved.is_dead;
     g->budget = 200;
 }
@@ -563,7 +663,7 @@ static void deep_nest(Gen *g) {
 void function_body(Gen *g) {
     g->sp = g->base = g->frame_base = 0;
     g->is_dead = false;
-    g->label_count = 0;
+    g->label_count = g->nesting = 0;
     g->depth = 0;
     push_label(g, g->type->results, g->type->result_count);
     function_prologue(g);

@@ -7,7 +7,7 @@
 
 enum { T_I32 = 0x7F, T_I64 = 0x7E, T_F32 = 0x7D, T_F64 = 0x7C, T_FUNC = 0x70, T_EXTERN = 0x6F };
 enum {
-    MAX_PARAMS = 12, // results too
+    MAX_PARAMS = 40, // results too
     MAX_TYPES = 400,
     MAX_FUNCS = 24,
     MAX_GLOBALS = 16,
@@ -15,11 +15,20 @@ enum {
     MAX_STACK = 600,
     MAX_LABELS = 1500,      // other engines take long for many more
     TABLE_SPARE = 8,       // entries of the tables behind those of the functions
-    TABLE_FROZEN = 0,      // never written, not exported
-    TABLE_OPEN = 1,        // written and exported
-    TABLE_EXTERN = 2,
     DATA_BYTES = 300,      // of the passive data segment
 };
+
+// What tables are for; Gen.table says which index each has.
+typedef enum TableRole {
+    TABLE_FROZEN, // never written, not exported
+    TABLE_OPEN,   // written and exported
+    TABLE_EXTERN,
+    TABLE_EMPTY, // of functions: no entries at first
+    TABLE_ROLES
+} TableRole;
+
+// Segments that instructions name.
+enum { ELEM_ORDER, ELEM_DROPPED, DATA_PASSIVE = 0, DATA_DROPPED = 1 };
 
 typedef struct Bytes {
     u8 *at;
@@ -32,6 +41,7 @@ typedef struct Signature {
 } Signature;
 
 typedef struct LabelTypes {
+    u32 level; // blocks around it
     u8 count;
     u8 types[MAX_PARAMS];
 } LabelTypes;
@@ -50,6 +60,9 @@ typedef struct Gen {
     u32 global_count, import_global_count; // the imported ones come first
     u32 fuel_global, acc_global;
     u32 pages, max_pages;
+    u32 table[TABLE_ROLES];
+    bool is_table_imported[TABLE_ROLES];
+    bool imports_memory, has_deep, has_start; // deep, start: the last functions, in this order
     // Function.
     Bytes code;
     const Signature *type;
@@ -63,11 +76,18 @@ typedef struct Gen {
     bool is_dead;   // cannot be reached: missing operands need not be generated
     LabelTypes labels[MAX_LABELS];
     u32 label_count;
+    u32 nesting; // open blocks: labels, and ones that nothing may branch to
     i32 budget;
     u32 depth;
     bool is_pressed; // many values at once, few kinds of step
     u8 favourite; // type that values of no particular type often have
 } Gen;
+
+// What a block changes and its end restores.
+typedef struct Saved {
+    u32 base, frame_base;
+    bool is_dead;
+} Saved;
 
 // ---- bytes.c
 void bytes_u8(Bytes *bytes, u32 value);
@@ -108,7 +128,23 @@ void step_update(Gen *g);
 void step_rotate(Gen *g);
 void step_select(Gen *g);
 
+// ---- gen_shapes.c: sequences
+void step_hash(Gen *g);
+void step_hot_loop(Gen *g);
+void step_popped(Gen *g);
+void step_tees(Gen *g);
+void step_edge(Gen *g);
+void push_compare_const(Gen *g);
+void push_divided(Gen *g);
+void push_extended(Gen *g);
+void deep_body(Gen *g, u32 func);
+
 // ---- gen_flow.c: control, calls, tables, memory
+// Leaves the function if its loops have gone round too often; what every loop begins with.
+void loop_header(Gen *g);
+// Around the insides of blocks without a label in Gen.labels.
+Saved enter_plain(Gen *g, u32 levels);
+void leave_plain(Gen *g, const Saved *saved, u32 levels); // what the insides left is sunk
 void push_block_value(Gen *g, u8 type);
 void push_call_value(Gen *g, u8 type);
 void function_body(Gen *g);

@@ -213,7 +213,9 @@ void step_number(Gen *g) {
 void push_condition(Gen *g) {
     const u32 base = g->base;
     g->base = g->sp;
-    if (percent(g, 60)) {
+    if (percent(g, 25)) {
+        push_compare_const(g);
+    } else if (percent(g, 60)) {
         static const u8 RANGES[] = {0, 1, 1, 2, 3, 3, 4, 5};
         apply_any(g, &OPS[RANGES[below(g, COUNT_OF(RANGES))]]);
     } else {
@@ -264,7 +266,7 @@ static void push_reference(Gen *g, u8 type) {
         emit_u32(g, 0xD2, below(g, g->func_count));
     } else if (percent(g, 50)) {
         emit_i32(g, (i32)below(g, TABLE_SPARE));
-        emit_u32(g, 0x25, type == T_EXTERN ? TABLE_EXTERN : below(g, 2));
+        emit_u32(g, 0x25, g->table[type == T_EXTERN ? TABLE_EXTERN : below(g, 2)]);
     } else {
         emit_u32(g, 0xD0, type);
     }
@@ -292,7 +294,8 @@ static void push_leaf(Gen *g, u8 type) {
     } else if (kind < 68 && push_global(g, type)) {
         return;
     } else if (kind < 71 && type == T_I32) {
-        emit_u32(g, percent(g, 50) ? 0x3F : 0xFC10, 0); // memory.size, table.size
+        percent(g, 50) ? emit_u32(g, 0x3F, 0) // memory.size, table.size
+                       : emit_u32(g, 0xFC10, g->table[below(g, TABLE_ROLES)]);
     } else {
         emit_const(g, type);
     }
@@ -322,6 +325,14 @@ static void push_select(Gen *g, u8 type) {
     g->sp -= 2;
 }
 
+// The integer on top becomes one of the type.
+static void convert_top(Gen *g, u8 type) {
+    if (g->stack[g->sp - 1] != type) {
+        emit(g, type == T_I32 ? 0xA7 : 0xAC + below(g, 2));
+        g->stack[g->sp - 1] = type;
+    }
+}
+
 static void push_above(Gen *g, u8 type) {
     if (type == T_FUNC || type == T_EXTERN) {
         push_reference(g, type);
@@ -333,7 +344,10 @@ static void push_above(Gen *g, u8 type) {
     }
     g->depth++;
     const u32 kind = below(g, 100);
-    if (kind < 60) {
+    if (kind < 4 && (type == T_I32 || type == T_I64)) {
+        percent(g, 50) ? push_divided(g) : push_extended(g);
+        convert_top(g, type);
+    } else if (kind < 60) {
         push_number(g, type);
     } else if (kind < 70) {
         push_load(g, type);

@@ -4,6 +4,10 @@
 
 enum { MAX_DEPTH = 3 };
 
+bool host_is_deep(const ImagoExport *item) {
+    return item->name_bytes >= 4 && memcmp(item->name, "deep", 4) == 0;
+}
+
 static bool is_nan(uint8_t type, uint64_t bits) {
     return type == IMAGO_F32 ? (bits & 0x7FFFFFFF) > 0x7F800000
                              : type == IMAGO_F64 && (bits & INT64_MAX) > 0x7FF0000000000000;
@@ -28,7 +32,8 @@ static uint32_t any_export(Rng *rng, const SideModule *module, ImagoExternKind k
     const uint32_t first = count == 0 ? 0 : rng_below(rng, count);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t at = (first + i) % count;
-        if (module->exports[at].type.kind == kind) {
+        const ImagoExport *item = &module->exports[at];
+        if (item->type.kind == kind && !host_is_deep(item)) {
             return at;
         }
     }

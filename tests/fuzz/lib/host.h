@@ -13,6 +13,10 @@ SideHost host_compute;
 // module NULL: only null.
 ImagoValue any_value(Rng *rng, uint8_t type, const SideModule *module);
 
+// A function that recurses until the stack ends and changes nothing: both sides must trap. No host
+// function calls it.
+bool host_is_deep(const ImagoExport *item);
+
 // The bits that count: NaNs are one, references null or not (functions) or which (objects).
 uint64_t value_class(uint8_t type, const ImagoValue *value);
 
