@@ -124,13 +124,12 @@ def measure_calls(chosen, options, figures):
 
 
 def print_calls(chosen, figures):
-    """Imago has one interface; Wasmtime a checked one and one that trusts the caller."""
+    """Each engine has an interface that checks arguments and one that trusts the caller."""
     rows = []
     for what in ("host-to-wasm", "wasm-to-host"):
         for suffix in ("", "-unchecked"):
-            own = figures.get("calls", "imago", what)
             found = [figures.get("calls", e, what + suffix) for e in chosen]
-            found = [own if e == "imago" else f for e, f in zip(chosen, found)]
+            own = figures.get("calls", "imago", what + suffix)
             rows.append([what + suffix, *found] + [
                 f / own if own and f else None for e, f in zip(chosen, found) if e != "imago"])
     table("calls between host and guest, (i32) -> (i32), ns",

@@ -223,6 +223,23 @@ IMAGO_API ImagoStatus imago_func_call(ImagoStore *store, ImagoFunc *func, ImagoV
                                       ImagoError *error);
 IMAGO_API ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc *func);
 
+/* A function made ready for many calls: what imago_func_call checks each time was checked once.
+ * Plain data without owner, valid as long as the store; the fields are private. */
+typedef struct ImagoCall {
+    ImagoStore *store;
+    const void *entry[3];
+} ImagoCall;
+
+/*   type  what the host relies on; NULL: whatever the function has
+ * false: ERROR_USAGE (the function has another type, or is another store's), ERROR_NO_MEMORY,
+ * ERROR_OS. */
+IMAGO_API bool imago_func_prepare(ImagoStore *store, ImagoFunc *func, const ImagoFuncType *type,
+                                  ImagoCall *call, ImagoError *error);
+/* imago_func_call of a prepared function, on any thread, at the least cost. Arguments are not
+ * checked: funcrefs among them must be of the call's store. IMAGO_FAIL only on a thread that has
+ * never called a guest before: ERROR_NO_MEMORY, ERROR_OS. */
+IMAGO_API ImagoStatus imago_call(const ImagoCall *call, ImagoValue *values, ImagoError *error);
+
 /* ---- Host functions ------------------------------------------------------------------------ */
 
 /* Who called a host function; valid during the call. */

@@ -3,6 +3,7 @@
 #define RUNTIME_ARCH_OFFSETS_H
 
 // Context and execution state: types/vmctx.h.
+#define ARCH_VMCTX_HEAP_BASE 0
 #define ARCH_VMCTX_EXEC 16
 #define ARCH_VMCTX_BUILTIN_ENTRY 24
 #define ARCH_EXEC_HOST_SP 0
@@ -10,12 +11,13 @@
 #define ARCH_EXEC_EXIT_FP 16
 #define ARCH_BUILTIN_RAISE 10
 
-// Activation: arch.h.
-#define ARCH_ACTIVATION_WASM_SP 8
-#define ARCH_ACTIVATION_EXIT_FP 16
-#define ARCH_ACTIVATION_HOST_SP 24
-#define ARCH_ACTIVATION_EXEC 32
-#define ARCH_ACTIVATION_FP 80
+// ImagoStore: store.h.
+#define ARCH_STORE_ENDED 64
+
+// EntryPoint and Activation: arch.h.
+#define ARCH_ENTRY_CODE 8
+#define ARCH_ENTRY_STUB 16
+#define ARCH_ACTIVATION_FP 48
 
 // HostFunc: host_func.h.
 #define ARCH_HOST_VALUES_BYTES 64

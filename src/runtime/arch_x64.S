@@ -12,6 +12,7 @@
     .intel_syntax noprefix
     .hidden RUNTIME_BUILTINS
     .hidden runtime_host_call
+    .hidden runtime_thread
     .text
     .globl arch_text_start
     .hidden arch_text_start
@@ -21,11 +22,11 @@ arch_text_start:
     .globl \name
     .hidden \name
     .type \name, @function
-    .p2align 4
+    .p2align 6
 \name:
     .endm
 
-// rdi exec, rsi stub, rdx vmctx, rcx code, r8 values
+// rdi entry, rsi values, rdx store, rcx outer
 FUNC arch_enter
     .cfi_startproc
     .cfi_signal_frame
@@ -44,37 +45,33 @@ FUNC arch_enter
     .cfi_offset r14, -48
     push r15
     .cfi_offset r15, -56
-    push rdi
-    push [rdi + ARCH_EXEC_HOST_SP]
-    push [rdi + ARCH_EXEC_EXIT_FP]
-    push [rdi + ARCH_EXEC_WASM_SP]
-    push rdx
-    mov [rdi + ARCH_EXEC_HOST_SP], rsp
-    mov rsp, [rdi + ARCH_EXEC_WASM_SP]
-    mov rax, rsi
-    mov rdi, rdx
-    mov rsi, rcx
-    mov rdx, r8
-    call rax
+    push rcx
+    mov rax, [rip + runtime_thread@gottpoff]
+    mov fs:[rax], rdx
+    mov [rdx + ARCH_EXEC_HOST_SP], rsp
+    mov r13, [rdi]
+    mov r10, [rdi + ARCH_ENTRY_CODE]
+    mov r15, [r13 + ARCH_VMCTX_HEAP_BASE]
+    mov rbx, rsi
+    mov rsp, [rcx + ARCH_EXEC_WASM_SP]
+    call [rdi + ARCH_ENTRY_STUB]
     xor eax, eax
-    lea rsp, [rbp - ARCH_ACTIVATION_FP]
-    // Here with status in eax, rsp = host_sp, rbp = &activation->fp.
+    // Here with status in eax, rbp = &activation->fp.
     .globl arch_landing
     .hidden arch_landing
 arch_landing:
-    mov rdi, [rsp + ARCH_ACTIVATION_EXEC]
-    mov rcx, [rsp + ARCH_ACTIVATION_WASM_SP]
-    mov rdx, [rsp + ARCH_ACTIVATION_EXIT_FP]
-    mov rsi, [rsp + ARCH_ACTIVATION_HOST_SP]
-    mov [rdi + ARCH_EXEC_WASM_SP], rcx
-    mov [rdi + ARCH_EXEC_EXIT_FP], rdx
-    mov [rdi + ARCH_EXEC_HOST_SP], rsi
-    mov r15, [rbp - 40]
-    mov r14, [rbp - 32]
-    mov r13, [rbp - 24]
-    mov r12, [rbp - 16]
-    mov rbx, [rbp - 8]
-    mov rsp, rbp
+    mov rcx, [rip + runtime_thread@gottpoff]
+    lea rsp, [rbp - 40]
+    mov rdi, fs:[rcx]
+    xor edx, edx
+    mov fs:[rcx], rdx
+    mov [rdi + ARCH_EXEC_HOST_SP], rdx
+    mov [rdi + ARCH_STORE_ENDED], eax
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
     pop rbp
     .cfi_def_cfa rsp, 8
     ret

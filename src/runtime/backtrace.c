@@ -99,9 +99,9 @@ static bool step(Walk *walk) {
     if (store_has_frame(walk->store, walk->fp)) {
         return leave_frame(walk, walk->fp);
     }
-    const Activation *inner = walk->activation;
-    walk->activation = inner->outer;
-    return walk->activation != NULL && leave_frame(walk, (u64)(uintptr_t)inner->exit_fp);
+    const VmExec *outer = walk->activation->outer;
+    walk->activation = activation_of(outer);
+    return walk->activation != NULL && leave_frame(walk, (u64)(uintptr_t)outer->exit_fp);
 }
 
 static void note_all(Walk *walk) {

@@ -1,7 +1,7 @@
 // The way in. What a call must find out once (is the function of this store, which stub enters it,
-// are there references among its arguments) is remembered per function in store->targets; functions
-// with reference parameters are checked each time. A repeated call is then two comparisons, the
-// thread's note of its store, and arch_enter.
+// are there references among its arguments) is remembered in an ImagoCall by hosts that care, and
+// per function in store->targets for the others; there, functions with reference parameters are
+// checked each time. A repeated call is then three comparisons and arch_enter.
 #include "runtime/call.h"
 
 #include "runtime/arch.h"
@@ -15,16 +15,10 @@ static CallTarget *target_of(ImagoStore *store, const VmFuncRef *ref) {
     return &store->targets[hash % STORE_CALL_TARGETS];
 }
 
-// A guest call on a thread that is ready for it.
-static ImagoStatus enter(ImagoStore *store, const VmFuncRef *ref, const void *stub,
-                         ImagoValue *values) {
-    ThreadState *thread = &runtime_thread;
-    ImagoStore *outer = thread->store;
-    thread->store = store;
-    const int status = arch_enter(&store->exec, stub, ref->vmctx, ref->code, values);
-    thread->store = outer;
-    store->ended = (ImagoStatus)status;
-    return (ImagoStatus)status;
+// True if a call needs nothing but to be made: the store runs no other one, and this thread is
+// ready and in no call of any store.
+static bool is_idle(const ImagoStore *store) {
+    return store->exec.host_sp == NULL && runtime_thread.store == NULL && runtime_thread.is_ready;
 }
 
 // What must be there for a first call, and may be used up for a nested one. *status is written
@@ -42,6 +36,20 @@ static bool make_ready(ImagoStore *store, ImagoStatus *status, Error *err) {
     return true;
 }
 
+// Any function, maybe inside of other calls; all is ready.
+static ImagoStatus enter(ImagoStore *store, const EntryPoint *entry, ImagoValue *values) {
+    if (entry->stub == NULL) {
+        return store->ended =
+                   runtime_host_call_direct(store, host_func_of_vmctx(entry->vmctx), values);
+    }
+    ImagoStore *outer_store = runtime_thread.store;
+    const VmExec outer = store->exec;
+    const ImagoStatus status = arch_enter(entry, values, store, &outer);
+    store->exec = outer;
+    runtime_thread.store = outer_store;
+    return status;
+}
+
 static bool check_values(const ImagoStore *store, const FuncType *type, const ImagoValue *values,
                          bool *has_refs, Error *err) {
     for (u32 i = 0; i < type->param_count; i++) {
@@ -55,15 +63,19 @@ static bool check_values(const ImagoStore *store, const FuncType *type, const Im
     return true;
 }
 
-static bool find_stub(const VmFuncRef *ref, const void **stub, Error *err) {
+static bool find_entry(const VmFuncRef *ref, EntryPoint *entry, Error *err) {
     const ImagoInstance *instance = vmctx_get(ref->vmctx, VMCTX_INSTANCE);
+    *entry = (EntryPoint){ref->vmctx, ref->code, NULL};
+    if (instance == NULL) {
+        return true;
+    }
     const Image *view = &instance->image->view;
     const u32 offset = image_type(view, ref->type_index).entry_stub;
     if (offset >= view->text_bytes) {
         return fail(err, IMAGE, ERROR_NO_OFFSET, "image has no entry stub for type %u",
                     ref->type_index);
     }
-    *stub = view->text + offset;
+    entry->stub = view->text + offset;
     return true;
 }
 
@@ -71,66 +83,100 @@ static ImagoStatus call_first(ImagoStore *store, const VmFuncRef *ref, ImagoValu
                               Error *err) {
     const FuncType type = runtime_func_type(ref);
     bool has_refs = false;
+    EntryPoint entry;
     ImagoStatus status = IMAGO_FAIL;
-    if (!check_values(store, &type, values, &has_refs, err) || !make_ready(store, &status, err)) {
+    if (!check_values(store, &type, values, &has_refs, err) || !find_entry(ref, &entry, err) ||
+        !make_ready(store, &status, err)) {
         return status;
     }
-    if (vmctx_get(ref->vmctx, VMCTX_INSTANCE) == NULL) {
-        status = runtime_host_call_direct(store, host_func_of_vmctx(ref->vmctx), values);
-        store->ended = status;
-        return status;
+    if (entry.stub != NULL && !has_refs) {
+        *target_of(store, ref) = (CallTarget){ref, entry};
     }
-    const void *stub = NULL;
-    if (!find_stub(ref, &stub, err)) {
-        return IMAGO_FAIL;
-    }
-    if (!has_refs) {
-        *target_of(store, ref) = (CallTarget){ref, stub};
-    }
-    return enter(store, ref, stub, values);
+    return enter(store, &entry, values);
+}
+
+static bool prepare(ImagoStore *store, const VmFuncRef *ref, EntryPoint *entry, Error *err) {
+    TRY(runtime_thread_prepare(err));
+    TRY(runtime_store_make_stack(store, err));
+    return find_entry(ref, entry, err);
 }
 
 bool runtime_call_prepare(ImagoStore *store, const VmFuncRef *ref, Error *err) {
-    const void *stub = NULL;
-    TRY(runtime_thread_prepare(err));
-    TRY(runtime_store_make_stack(store, err));
-    return vmctx_get(ref->vmctx, VMCTX_INSTANCE) == NULL || find_stub(ref, &stub, err);
+    EntryPoint entry;
+    return prepare(store, ref, &entry, err);
 }
 
 ImagoStatus runtime_call(ImagoStore *store, const VmFuncRef *ref, ImagoValue *values, Error *err) {
     const CallTarget *target = target_of(store, ref);
     if (target->ref == ref && runtime_thread.is_ready &&
         (runtime_thread.store == NULL || !runtime_thread_is_low())) {
-        return enter(store, ref, target->stub, values);
+        return enter(store, &target->entry, values);
     }
     return call_first(store, ref, values, err);
 }
 
-static ImagoStatus call_checked(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
-                                Error *err) {
+// ---- Public -------------------------------------------------------------------------------------
+
+static bool check_func(const ImagoStore *store, const ImagoFunc *func, Error *err) {
     if (func == NULL || store_of_func(func) != store) {
-        error_set(err, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET,
-                  func == NULL ? "no function" : "a function of another store");
-        return IMAGO_FAIL;
+        return fail(err, USAGE, ERROR_NO_OFFSET,
+                    func == NULL ? "no function" : "a function of another store");
     }
-    return runtime_call(store, (const VmFuncRef *)func, values, err);
+    return true;
+}
+
+// Kept out of what follows, so that the common case needs few registers and no frame.
+__attribute__((noinline, cold)) static ImagoStatus call_checked(ImagoStore *store, ImagoFunc *func,
+                                                                ImagoValue *values, Error *err) {
+    return check_func(store, func, err)
+               ? runtime_call(store, (const VmFuncRef *)func, values, err)
+               : IMAGO_FAIL;
 }
 
 ImagoStatus imago_func_call(ImagoStore *store, ImagoFunc *func, ImagoValue *values,
                             ImagoError *error) {
-    // The common case, kept apart so that it needs few registers: a function that was called
-    // before, from a thread that is not in a call.
     const VmFuncRef *ref = (const VmFuncRef *)func;
     const CallTarget *target = target_of(store, ref);
-    if (UNLIKELY(target->ref != ref || ref == NULL || runtime_thread.store != NULL ||
-                 !runtime_thread.is_ready)) {
+    if (UNLIKELY(target->ref != ref || ref == NULL || !is_idle(store))) {
         return call_checked(store, func, values, error);
     }
-    runtime_thread.store = store;
-    const int status = arch_enter(&store->exec, target->stub, ref->vmctx, ref->code, values);
-    runtime_thread.store = NULL;
-    store->ended = (ImagoStatus)status;
-    return (ImagoStatus)status;
+    return arch_enter(&target->entry, values, store, &store->idle);
+}
+
+_Static_assert(sizeof(EntryPoint) == sizeof((ImagoCall){0}.entry), "the same in imago.h");
+
+bool imago_func_prepare(ImagoStore *store, ImagoFunc *func, const ImagoFuncType *type,
+                        ImagoCall *call, ImagoError *error) {
+    const VmFuncRef *ref = (const VmFuncRef *)func;
+    TRY(check_func(store, func, error));
+    const FuncType found = runtime_func_type(ref);
+    if (type != NULL && !runtime_type_is(&found, type)) {
+        char text[96];
+        return fail(error, USAGE, ERROR_NO_OFFSET, "the function has another type: %s",
+                    runtime_type_text(&found, text, sizeof text));
+    }
+    EntryPoint entry;
+    TRY(prepare(store, ref, &entry, error));
+    call->store = store;
+    memcpy(call->entry, &entry, sizeof entry);
+    return true;
+}
+
+__attribute__((noinline, cold)) static ImagoStatus call_slowly(const ImagoCall *call,
+                                                               ImagoValue *values, Error *err) {
+    EntryPoint entry;
+    memcpy(&entry, call->entry, sizeof entry);
+    ImagoStatus status = IMAGO_FAIL;
+    return make_ready(call->store, &status, err) ? enter(call->store, &entry, values) : status;
+}
+
+ImagoStatus imago_call(const ImagoCall *call, ImagoValue *values, ImagoError *error) {
+    const EntryPoint *entry = (const EntryPoint *)(const void *)call->entry;
+    ImagoStore *store = call->store;
+    if (UNLIKELY(entry->stub == NULL || !is_idle(store))) {
+        return call_slowly(call, values, error);
+    }
+    return arch_enter(entry, values, store, &store->idle);
 }
 
 ImagoFuncType imago_func_type(const ImagoStore *store, const ImagoFunc *func) {

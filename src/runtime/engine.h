@@ -4,6 +4,7 @@
 #define RUNTIME_ENGINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/error.h"
 #include "base/vec.h"
@@ -26,6 +27,7 @@ enum { ENGINE_MAX_SPARES = 8 };
 
 struct ImagoEngine {
     u64 cpu_features; // of this machine
+    _Atomic u64 placed_bytes; // of images mapped so far, for the place of the next
     pthread_mutex_t lock; // of all below
     VEC(EngineSig) sigs;
     u32 *slots; // hash table: index + 1, 0 is free; a power of two

@@ -15,6 +15,8 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/os_file.h"
+#include "base/os_mem.h"
+#include "runtime/arch.h"
 #include "runtime/debugger.h"
 #include "runtime/engine.h"
 #include "types/cpu.h"
@@ -25,6 +27,8 @@
 
 // All that opening reads of a file as the linker writes it.
 enum { HEAD_BYTES = 2560 };
+#define PLACE_RANGE_BYTES (64ull << 30)
+#define PLACE_DISTANCE_BYTES (1ull << 30) // what a program may put before our code
 
 static bool file_bytes(int fd, u64 *bytes, Error *err) {
     struct stat st;
@@ -73,13 +77,32 @@ static bool make_executable(const ImagoImage *image, u8 *map, Error *err) {
     return fail(err, OS, ERROR_NO_OFFSET, "cannot make code executable: %s", strerror(errno));
 }
 
+// Where to ask for the mapping: below our own code, in the same 64 GiB. Calls that cross between
+// two such ranges cost 0.8 ns more each way and back (Zen 4), and the system puts files elsewhere
+// than a program that our code is part of. NULL: no such place. Only a wish: whatever is there
+// already stays, and the system then chooses.
+static void *place_for(ImagoEngine *engine, u64 bytes) {
+    const u64 code = (u64)(uintptr_t)arch_text_start;
+    const u64 low = code & ~(PLACE_RANGE_BYTES - 1);
+    if (code - low <= PLACE_DISTANCE_BYTES) {
+        return NULL;
+    }
+    const u64 room = align_up(code - low - PLACE_DISTANCE_BYTES, os_page_bytes());
+    const u64 span = align_up(bytes, os_page_bytes());
+    const u64 used =
+        atomic_fetch_add_explicit(&engine->placed_bytes, span, memory_order_relaxed) % room;
+    return span > room - used ? NULL : (void *)(uintptr_t)(low + room - used - span);
+}
+
 static bool map_file(ImagoImage *image, int fd, Error *err) {
     u8 head[HEAD_BYTES];
     u64 bytes = 0;
     TRY(file_bytes(fd, &bytes, err));
     const ssize_t got = pread(fd, head, sizeof head, 0); // if it fails, the mapping will do
     errno = ENOMEM;
-    u8 *map = mem_request_fails() ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    u8 *map = mem_request_fails() ? MAP_FAILED
+                                  : mmap(place_for(image->engine, bytes), bytes, PROT_READ,
+                                         MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED) {
         return fail(err, OS, ERROR_NO_OFFSET, "cannot map the file: %s", strerror(errno));
     }

@@ -102,8 +102,8 @@ bool runtime_store_make_stack(ImagoStore *store, Error *err) {
     // A huge page at its top would cost more than all calls that most guests make.
     (void)madvise(map + VM_STACK_GUARD_BYTES, store->stack_bytes, MADV_NOHUGEPAGE);
     store->stack = map;
-    store->exec.stack_limit = map + VM_STACK_GUARD_BYTES;
-    store->exec.wasm_sp = map + bytes;
+    store->idle = (VmExec){.wasm_sp = map + bytes, .stack_limit = map + VM_STACK_GUARD_BYTES};
+    store->exec = store->idle;
     return true;
 }
 

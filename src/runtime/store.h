@@ -11,10 +11,17 @@
 
 enum { STORE_CALL_TARGETS = 32 };
 
-// A function that was called before and needs no further check, and the stub that enters it.
+// What it takes to call a function of a guest.
+typedef struct EntryPoint {
+    void *vmctx;      // its context
+    const void *code; // by the internal convention
+    const void *stub; // the image's entry stub for its type; NULL: a host function
+} EntryPoint;
+
+// A function that was called before and needs no further check.
 typedef struct CallTarget {
     const VmFuncRef *ref; // NULL: free
-    const void *stub;
+    EntryPoint entry;
 } CallTarget;
 
 // An image with an instance in the store.
@@ -27,6 +34,9 @@ struct HostFunc;
 
 struct ImagoStore {
     VmExec exec; // first: contexts point here
+    VmExec idle; // what exec is when no call runs
+    ImagoStatus ended;  // how the last call did
+    ImagoStatus raised; // what a host function wants its caller to end with (trap.h)
     CallTarget targets[STORE_CALL_TARGETS];
     ImagoEngine *engine;
     void *user;
@@ -41,9 +51,7 @@ struct ImagoStore {
     struct OwnGlobal *globals;
     struct HostFunc *host_funcs;
     ImagoLinker *linkers;
-    // How the last call ended, and what a host function wants its caller to end with (trap.h).
-    ImagoStatus ended, raised;
-    int exit_code, raised_code;
+    int exit_code, raised_code; // of `ended` and `raised`
     char raised_message[TRAP_MESSAGE_BYTES];
     TrapRecord trap;
 };

@@ -41,6 +41,13 @@ FuncType runtime_func_type(const VmFuncRef *ref) {
                             : image_type(&instance->image->view, ref->type_index).type;
 }
 
+bool runtime_type_is(const FuncType *type, const ImagoFuncType *other) {
+    const u32 params = type->param_count, results = type->result_count;
+    return params == other->param_count && results == other->result_count &&
+           (params == 0 || memcmp(type_params(type), other->params, params) == 0) &&
+           (results == 0 || memcmp(type_results(type), other->results, results) == 0);
+}
+
 ImagoFuncType runtime_public_type(const FuncType *type) {
     return (ImagoFuncType){type_params(type), type_results(type), type->param_count,
                            type->result_count};

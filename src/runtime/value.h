@@ -19,6 +19,7 @@ bool runtime_value_belongs(const ImagoStore *store, ValType type, const ImagoVal
 // Type of a function, borrowed as long as it lives.
 FuncType runtime_func_type(const VmFuncRef *ref);
 
+bool runtime_type_is(const FuncType *type, const ImagoFuncType *other);
 ImagoFuncType runtime_public_type(const FuncType *type);
 
 // "(i32 i64) -> (f32)", cut to fit. Returns `out`.
