@@ -35,6 +35,7 @@ FOLDERS = {
     "hostile": (["debug", "asan"], 600),
     "cli": (["release", "asan"], 300),
     "files": (["release", "asan"], 120),
+    "tools": (["release", "debug"], 300),
     "spec": (["release", "debug", "asan"], 300),
     "run": (["release"], 600),
     "same": (["release"], 300),

@@ -183,8 +183,8 @@ static bool make_wasi(Run *run, Error *err) {
     return run->wasi != NULL && imago_wasi_define(run->wasi, run->linker, err);
 }
 
-// A module that was just compiled has no file but a descriptor. Its name in /proc lets debuggers open
-// it as long as it runs.
+// A module that was just compiled has no file but a descriptor. Its name in /proc lets debuggers
+// open it as long as it runs.
 static ImagoImage *open_image(const Run *run, Error *err) {
     char path[48];
     (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), run->file.fd);
