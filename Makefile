@@ -2,7 +2,7 @@
 #
 #   make run [FILE=prog.wasm] [ARGS="..."]   set up, build, compile a program, map it, run it
 #   make test                                set up, build, run all tests
-#   make bench | spectest | lint | size | install | debug | asan | clang | fuzz | clean
+#   make bench | spectest | lint | size | install | debug | asan | tsan | clang | fuzz | clean
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -10,7 +10,7 @@ PYTHON ?= python3
 FILE ?= examples/hello.wat
 IMAGO = build/imago
 
-.PHONY: all release debug asan clang fuzz setup run test spectest bench lint size install clean help
+.PHONY: all release debug asan tsan clang fuzz setup run test spectest bench lint size install clean help
 
 all: release
 
@@ -20,7 +20,7 @@ help:
 setup:
 	@tools/setup.sh run
 
-release debug asan clang fuzz:
+release debug asan tsan clang fuzz:
 	@tools/build.sh $@ $(JOBS)
 
 run: setup release
