@@ -1,6 +1,5 @@
 #include "compile/baseline/control.h"
 
-#include "base/reader.h"
 #include "compile/baseline/ops.h"
 
 static Control *control_at(Baseline *b, u32 depth) {
@@ -257,13 +256,6 @@ static void operand_to_reg(Baseline *b) {
     push_reg(b, value.type, reg);
 }
 
-static u32 next_target(const u8 **p) {
-    Reader reader = reader_of(*p, 5);
-    const u32 depth = read_u32_leb(&reader);
-    *p = reader.at;
-    return depth;
-}
-
 // Where the table's entry for a target goes: its label, or a stub that makes the edge first.
 static Label table_target(Baseline *b, Control *control) {
     if (control->table_stub.i == ID_NONE) {
@@ -285,34 +277,34 @@ static void finish_target(Baseline *b, Control *control) {
 
 void emit_br_table(Baseline *b, const OpRow *row) {
     (void)row;
-    const u32 count = next_target(&b->pc);
+    const u32 count = imm_u32(&b->pc);
     const u8 *targets = b->pc;
     Value index = pop(b);
     const u8 index_reg = value_to_own(b, &index);
     u32 arity;
     const u8 *p = targets;
-    (void)label_types(b, control_at(b, next_target(&p)), &arity);
+    (void)label_types(b, control_at(b, imm_u32(&p)), &arity);
     if (arity == 1) {
         operand_to_reg(b);
     }
     p = targets;
     for (u32 i = 0; i <= count; i++) {
-        (void)fix_target(b, control_at(b, next_target(&p)));
+        (void)fix_target(b, control_at(b, imm_u32(&p)));
     }
     // No code from here to the jump but the jump's own: the edges are judged by the present state.
     reg_free(b, index_reg);
     p = targets;
     for (u32 i = 0; i < count; i++) {
-        if (!vec_push(&b->table_labels, table_target(b, control_at(b, next_target(&p))).i)) {
+        if (!vec_push(&b->table_labels, table_target(b, control_at(b, imm_u32(&p))).i)) {
             out_of_memory(b);
         }
     }
-    const Label otherwise = table_target(b, control_at(b, next_target(&p)));
+    const Label otherwise = table_target(b, control_at(b, imm_u32(&p)));
     b->pc = p;
     masm_jump_table(b, index_reg, count, otherwise);
     p = targets;
     for (u32 i = 0; i <= count; i++) {
-        finish_target(b, control_at(b, next_target(&p)));
+        finish_target(b, control_at(b, imm_u32(&p)));
     }
     flow_dead(b);
 }

@@ -1,19 +1,26 @@
 #include "compile/baseline/imm.h"
 
-#include "base/reader.h"
-
-u32 next_u32_long(Baseline *b) {
-    Reader reader = reader_of(b->pc, (usize)(b->end - b->pc));
-    const u32 value = (u32)read_uleb(&reader, 32);
-    b->pc = reader.at;
-    return value;
+u32 imm_u32(const u8 **p) {
+    u32 value = 0;
+    for (u32 shift = 0;; shift += 7) {
+        const u8 byte = *(*p)++;
+        value |= (u32)(byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            return value;
+        }
+    }
 }
 
-i64 next_signed_long(Baseline *b, u32 bits) {
-    Reader reader = reader_of(b->pc, (usize)(b->end - b->pc));
-    const i64 value = read_sleb(&reader, bits);
-    b->pc = reader.at;
-    return value;
+i64 next_signed_long(Baseline *b) {
+    u64 value = 0;
+    for (u32 shift = 7;; shift += 7) {
+        const u8 byte = *b->pc++;
+        value |= (u64)(byte & 0x7F) << (shift - 7);
+        if (byte < 0x80) {
+            const u32 unused = shift < 64 ? 64 - shift : 0; // bits above the last group
+            return (i64)(value << unused) >> unused;
+        }
+    }
 }
 
 static void skip_immediates(Baseline *b, ImmKind kind) {

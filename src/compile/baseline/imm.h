@@ -5,18 +5,19 @@
 
 #include "compile/baseline/state.h"
 
-u32 next_u32_long(Baseline *b);
-i64 next_signed_long(Baseline *b, u32 bits);
+// Reads at *p.
+u32 imm_u32(const u8 **p);
+i64 next_signed_long(Baseline *b);
 
 static inline u32 next_u32(Baseline *b) {
-    return LIKELY(*b->pc < 0x80) ? *b->pc++ : next_u32_long(b);
+    return LIKELY(*b->pc < 0x80) ? *b->pc++ : imm_u32(&b->pc);
 }
-static inline i64 next_signed(Baseline *b, u32 bits) {
-    return LIKELY(*b->pc < 0x80) ? (i64)(i8)(*b->pc++ << 1) >> 1 : next_signed_long(b, bits);
+static inline i64 next_signed(Baseline *b) {
+    return LIKELY(*b->pc < 0x80) ? (i64)(i8)(*b->pc++ << 1) >> 1 : next_signed_long(b);
 }
-static inline i32 next_i32(Baseline *b) { return (i32)next_signed(b, 32); }
-static inline i64 next_i64(Baseline *b) { return next_signed(b, 64); }
-static inline i32 next_block_type(Baseline *b) { return (i32)next_signed(b, 33); }
+static inline i32 next_i32(Baseline *b) { return (i32)next_signed(b); }
+static inline i64 next_i64(Baseline *b) { return next_signed(b); }
+static inline i32 next_block_type(Baseline *b) { return (i32)next_signed(b); }
 
 static inline void skip_bytes(Baseline *b, u32 count) { b->pc += count; }
 static inline void skip_leb(Baseline *b) {
