@@ -573,7 +573,8 @@ static const StepRow STEPS[] = {
     {12, step_trap},   {50, step_call},    {45, step_select}, {12, step_table}, {14, step_memory},
     {20, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate},
     {30, step_fixed},  {6, step_hash},      {8, step_hot_loop}, {25, step_popped},
-    {15, step_tees},   {12, step_edge},     {4, step_nop}};
+    {15, step_tees},   {12, step_edge},     {4, step_nop},
+    {10, step_tiny_loop}};
 
 // Keeps the registers full while locals are read for the last time and written.
 static void step_pressed(Gen *g) {
@@ -627,18 +628,21 @@ static void fold_locals(Gen *g) {
     }
 }
 
-// Many blocks in one another, with branches out of most.
+// Many blocks in one another, with branches out of most. Seldom very many, each with a branch to
+// its end: more places to merge at than a compiler may want to remember. Other engines take long
+// then.
 static void deep_nest(Gen *g) {
-    const u32 depth = 1 + below(g, MAX_LABELS - 100);
+    const bool is_very_deep = percent(g, 1);
+    const u32 depth = is_very_deep ? MAX_LABELS - 100 - below(g, 300) : 1 + below(g, 1400);
     const Saved saved = {g->base, g->frame_base, g->is_dead};
     for (u32 i = 0; i < depth; i++) {
         emit(g, OP_BLOCK);
         bytes_u8(&g->code, 0x40);
         push_label(g, NULL, 0);
-        const u32 local = percent(g, 50) ? pick_local(g, T_I32) : ID_NONE;
+        const u32 local = percent(g, is_very_deep ? 90 : 50) ? pick_local(g, T_I32) : ID_NONE;
         if (local != ID_NONE) {
             emit_u32(g, 0x20, local);
-            emit_u32(g, 0x0D, below(g, i + 1));
+            emit_u32(g, 0x0D, is_very_deep ? 0 : below(g, i + 1));
         }
     }
     g->budget = 300;
@@ -676,6 +680,9 @@ void function_body(Gen *g) {
     }
     while (g->budget > 0) {
         steps(g, 8);
+    }
+    if (percent(g, 1) && percent(g, 40)) {
+        step_many_traps(g);
     }
     // Where that is not done, locals die early.
     if (!g->is_dead && percent(g, g->is_pressed ? 15 : 35)) {

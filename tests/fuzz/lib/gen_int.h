@@ -13,7 +13,7 @@ enum {
     MAX_GLOBALS = 16,
     MAX_LOCALS = 14000,
     MAX_STACK = 600,
-    MAX_LABELS = 1500,      // other engines take long for many more
+    MAX_LABELS = 6000,
     TABLE_SPARE = 8,       // entries of the tables behind those of the functions
     DATA_BYTES = 300,      // of the passive data segment
 };
@@ -131,6 +131,8 @@ void step_select(Gen *g);
 // ---- gen_shapes.c: sequences
 void step_hash(Gen *g);
 void step_hot_loop(Gen *g);
+void step_tiny_loop(Gen *g);
+void step_many_traps(Gen *g);
 void step_popped(Gen *g);
 void step_tees(Gen *g);
 void step_edge(Gen *g);

@@ -44,8 +44,9 @@ static void choose_functions(Gen *g) {
     for (u32 i = 0; i <= g->func_count; i++) { // the last one may be the one that recurses
         const bool is_start = g->has_start && i == g->import_count;
         if (is_start || i <= g->import_count || percent(g, 60)) { // else as the one before
+            const bool has_references = i >= g->import_count || percent(g, 30);
             const Signature signature =
-                is_start ? (Signature){0} : any_signature(g, i >= g->import_count || percent(g, 30));
+                is_start ? (Signature){0} : any_signature(g, has_references);
             type = type_index(g, &signature);
         }
         g->func_type[i] = type;
@@ -234,19 +235,26 @@ static void write_memory(const Gen *g, Bytes *section) {
     }
 }
 
-// A constant, an imported global that does not change, or a function.
-static void emit_initial(Gen *g, u32 global) {
-    const u8 type = g->global_type[global];
+// An imported global that does not change, or ID_NONE.
+static u32 constant_import(const Gen *g, u8 type) {
     for (u32 i = 0; i < g->import_global_count; i++) {
-        if (g->global_type[i] == type && !g->global_mutable[i] && percent(g, 50)) {
-            emit_u32(g, 0x23, i);
-            return;
+        if (g->global_type[i] == type && !g->global_mutable[i]) {
+            return i;
         }
     }
-    if (type == T_FUNC && percent(g, 60)) {
-        emit_u32(g, 0xD2, below(g, g->func_count));
-    } else if (global == g->fuel_global) { // for the start function
+    return ID_NONE;
+}
+
+// A constant, an imported global, or a function.
+static void emit_initial(Gen *g, u32 global) {
+    const u8 type = g->global_type[global];
+    const u32 import = constant_import(g, type);
+    if (global == g->fuel_global) { // for the start function
         emit_i32(g, 50);
+    } else if (import != ID_NONE && percent(g, 50)) {
+        emit_u32(g, 0x23, import);
+    } else if (type == T_FUNC && percent(g, 60)) {
+        emit_u32(g, 0xD2, below(g, g->func_count));
     } else {
         emit_const(g, type);
     }
@@ -356,7 +364,11 @@ static void write_spare_entries(Gen *g, Bytes *section) {
     bytes_u8(section, T_FUNC);
     bytes_u32(section, count);
     for (u32 i = 0; i < count; i++) {
-        if (percent(g, 50)) {
+        const u32 global = constant_import(g, T_FUNC);
+        if (global != ID_NONE && percent(g, 50)) {
+            bytes_u8(section, 0x23);
+            bytes_u32(section, global);
+        } else if (percent(g, 50)) {
             bytes_u8(section, 0xD2);
             bytes_u32(section, below(g, g->func_count));
         } else {

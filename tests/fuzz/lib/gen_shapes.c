@@ -101,6 +101,42 @@ void step_hot_loop(Gen *g) {
     }
 }
 
+// x = x op y, nothing else: what fits in a short jump's reach.
+static void tiny_step(Gen *g, u8 type, const u32 *locals, u32 count) {
+    const u32 shift = type == T_I64 ? 0x7C - 0x6A : 0;
+    get(g, locals[below(g, count)]);
+    percent(g, 50) ? get(g, locals[below(g, count)]) : emit_const(g, type);
+    emit(g, 0x6A + shift + below(g, 2));
+    set(g, locals[below(g, count)]);
+}
+
+// A loop of a few instructions; it ends by itself.
+void step_tiny_loop(Gen *g) {
+    u32 locals[4];
+    const u8 type = percent(g, 50) ? T_I32 : T_I64;
+    const u32 count = pick_locals(g, type, locals, 1 + below(g, 4));
+    const bool leaves = percent(g, 50); // else falls out
+    if (count == 0) {
+        return;
+    }
+    emit_i32(g, (i32)below(g, 30) + 1);
+    set(g, g->counter_local);
+    emit_u32(g, 0x02, 0x40);
+    emit_u32(g, 0x03, 0x40);
+    for (u32 i = below(g, 4); i > 0; i--) {
+        tiny_step(g, type, locals, count);
+    }
+    count_down(g);
+    if (leaves) {
+        emit(g, 0x45);
+        emit_u32(g, 0x0D, 1);
+        tiny_step(g, type, locals, count);
+    }
+    emit_u32(g, leaves ? 0x0C : 0x0D, 0);
+    emit(g, 0x0B);
+    emit(g, 0x0B);
+}
+
 // ---- Locals -------------------------------------------------------------------------------------
 
 // Reads a local, assigns it while what was read is pending, and uses both.
@@ -181,6 +217,23 @@ void push_divided(Gen *g) {
     emit(g, is_wide ? 0x42 : 0x41);
     bytes_signed(&g->code, divisor);
     emit(g, (is_wide ? 0x7F : 0x6D) + below(g, 4));
+}
+
+// More places that may trap than a function usually has.
+void step_many_traps(Gen *g) {
+    u32 locals[8];
+    const u8 type = percent(g, 50) ? T_I32 : T_I64;
+    const u32 shift = type == T_I64 ? 0x7F - 0x6D : 0;
+    const u32 count = pick_locals(g, type, locals, 8);
+    for (u32 i = count == 0 ? 0 : 300 + below(g, 1500); i > 0; i--) {
+        get(g, locals[below(g, count)]);
+        get(g, locals[below(g, count)]);
+        emit(g, type == T_I64 ? 0x42 : 0x41);
+        bytes_signed(&g->code, 1);
+        emit(g, type == T_I64 ? 0x84 : 0x72); // or
+        emit(g, (percent(g, 90) ? 0x6E : 0x6F) + shift);
+        set(g, locals[below(g, count)]);
+    }
 }
 
 // ---- Memory -------------------------------------------------------------------------------------
