@@ -84,20 +84,27 @@ bool wasi_fd_read(WasiCall *call) {
     return store_count(call, done, count);
 }
 
-bool wasi_fd_pread(WasiCall *call) {
-    const u64 rights = WASI_RIGHT_FD_READ | WASI_RIGHT_FD_SEEK;
+// preadv or pwritev.
+typedef ssize_t MoveAt(int host, const struct iovec *iovecs, int count, off_t offset);
+
+static bool move_at(WasiCall *call, u64 right, short events, MoveAt *move) {
     WasiFd *entry;
     WasiIovecs iovecs;
     u8 *done;
     off_t offset;
-    TRY(fd_and_iovecs(call, rights, 4, &entry, &iovecs, &done));
+    TRY(fd_and_iovecs(call, right | WASI_RIGHT_FD_SEEK, 4, &entry, &iovecs, &done));
     TRY(offset_arg(call, 3, &offset));
     ssize_t count;
     do {
-        count = preadv(entry->host, iovecs.at, (int)iovecs.count, offset);
-    } while (count < 0 && wasi_fd_tries_again(entry, POLLIN));
+        count = move(entry->host, iovecs.at, (int)iovecs.count, offset);
+    } while (count < 0 && wasi_fd_tries_again(entry, events));
     return store_count(call, done, count);
 }
+
+bool wasi_fd_pread(WasiCall *call) { return move_at(call, WASI_RIGHT_FD_READ, POLLIN, preadv); }
+
+// With APPEND the data goes to the end of the file, as on Linux, whatever the offset.
+bool wasi_fd_pwrite(WasiCall *call) { return move_at(call, WASI_RIGHT_FD_WRITE, POLLOUT, pwritev); }
 
 // writev to a pipe without the SIGPIPE that would end the host: it is blocked for this thread
 // meanwhile, and the one that this write raised is taken back. One that waited before, which can
@@ -159,22 +166,6 @@ bool wasi_fd_write(WasiCall *call) {
     ssize_t count;
     do {
         count = write_once(entry, &iovecs);
-    } while (count < 0 && wasi_fd_tries_again(entry, POLLOUT));
-    return store_count(call, done, count);
-}
-
-// With APPEND the data goes to the end of the file, as on Linux, whatever the offset.
-bool wasi_fd_pwrite(WasiCall *call) {
-    const u64 rights = WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_SEEK;
-    WasiFd *entry;
-    WasiIovecs iovecs;
-    u8 *done;
-    off_t offset;
-    TRY(fd_and_iovecs(call, rights, 4, &entry, &iovecs, &done));
-    TRY(offset_arg(call, 3, &offset));
-    ssize_t count;
-    do {
-        count = pwritev(entry->host, iovecs.at, (int)iovecs.count, offset);
     } while (count < 0 && wasi_fd_tries_again(entry, POLLOUT));
     return store_count(call, done, count);
 }
