@@ -20,6 +20,12 @@ typedef struct ImagoCompileOptions {
     /* Called from a compiling thread now and then with the bytes of code done and in all. */
     void (*progress)(void *env, uint64_t done, uint64_t total);
     void *progress_env;
+    /* Where functions stand in the code. Zeros are for programs, other values for tests. */
+    uint32_t func_align;     /* multiple at which they start, a power of two up to 4096;
+                                0: the platform's, 16 on x86-64 */
+    uint32_t func_padding;   /* bytes between them, a hole in the file */
+    uint64_t func_shuffle;   /* another order for each value; 0: by index */
+    bool force_veneers;      /* every call between them takes the detour for those that are far */
 } ImagoCompileOptions;
 
 /* What was done; filled on success if asked for. */

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/settings.h"
 
 typedef struct CompileArgs {
     const char *input, *output;
@@ -84,20 +85,13 @@ static int check_and_compile(CompileArgs *c) {
 int cli_compile(Args *args) {
     CompileArgs c = {.options = {.size = sizeof c.options}};
     for (;;) {
-        switch ((int)args_next(args)) {
+        OptionId id = args_next(args);
+        if (cli_setting(args, &id, &c.options)) {
+            continue;
+        }
+        switch ((int)id) {
         case OPT_OUTPUT:
             c.output = args->value;
-            break;
-        case OPT_COMPILER:
-            c.options.compiler = args->value;
-            break;
-        case OPT_JOBS:
-            if (!args_count(args, OPT_JOBS, 1024, &c.options.threads)) {
-                return args->status;
-            }
-            break;
-        case OPT_NO_ADDRMAP:
-            c.options.omit_address_map = true;
             break;
         case OPT_STATS:
             c.wants_stats = true;

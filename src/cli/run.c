@@ -11,6 +11,7 @@
 #include "cli/args.h"
 #include "cli/input.h"
 #include "cli/report.h"
+#include "cli/settings.h"
 #include "cli/value.h"
 #include "imago/wasi.h"
 
@@ -104,6 +105,9 @@ static bool set_stack(RunArgs *run, Args *args) {
 
 // One option. False: args->status is the exit status.
 static bool take_option(RunArgs *run, Args *args, OptionId id) {
+    if (cli_setting(args, &id, &run->compile)) {
+        return true;
+    }
     switch ((int)id) {
     case OPT_DIR:
         return add_dir(run, args);
@@ -112,11 +116,6 @@ static bool take_option(RunArgs *run, Args *args, OptionId id) {
     case OPT_INVOKE:
         run->invoke = args->value;
         return true;
-    case OPT_COMPILER:
-        run->compile.compiler = args->value;
-        return true;
-    case OPT_JOBS:
-        return args_count(args, OPT_JOBS, 1024, &run->compile.threads);
     case OPT_MAX_MEMORY:
         return args_size(args, OPT_MAX_MEMORY, &run->store.max_memory_bytes);
     case OPT_MAX_STACK:

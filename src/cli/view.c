@@ -8,14 +8,13 @@
 
 #include "cli/input.h"
 #include "cli/report.h"
+#include "cli/settings.h"
 
 bool cli_view_option(ViewArgs *view, Args *args, OptionId id) {
-    switch ((int)id) {
-    case OPT_COMPILER:
-        view->compile.compiler = args->value;
+    if (cli_setting(args, &id, &view->compile)) {
         return true;
-    case OPT_JOBS:
-        return args_count(args, OPT_JOBS, 1024, &view->compile.threads);
+    }
+    switch ((int)id) {
     case OPT_OPERAND:
         if (view->path != NULL) {
             args->status =

@@ -15,6 +15,7 @@
 #include "cli/args.h"
 #include "cli/input.h"
 #include "cli/report.h"
+#include "cli/settings.h"
 #include "cli/wast_int.h"
 
 typedef struct Counts {
@@ -480,15 +481,13 @@ int cli_wast(Args *args) {
     VEC(char *) paths = {0};
     int status = -1; // until the options are read
     while (status < 0) {
-        switch ((int)args_next(args)) {
+        OptionId id = args_next(args);
+        if (cli_setting(args, &id, &w.options)) {
+            continue;
+        }
+        switch ((int)id) {
         case OPT_VERBOSE:
             w.is_verbose = true;
-            break;
-        case OPT_COMPILER:
-            w.options.compiler = args->value;
-            break;
-        case OPT_JOBS:
-            status = args_count(args, OPT_JOBS, 1024, &w.options.threads) ? -1 : args->status;
             break;
         case OPT_SIMD:
             status = set_simd(&w, args) ? -1 : args->status;

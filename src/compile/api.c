@@ -37,10 +37,20 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
         .omit_address_map = options->omit_address_map,
         .progress = options->progress,
         .progress_env = options->progress_env,
+        .layout = {.func_align = options->func_align,
+                   .func_padding = options->func_padding,
+                   .shuffle_seed = options->func_shuffle,
+                   .force_veneers = options->force_veneers},
     };
     if (out->compiler == NULL) {
         return fail(err, USAGE, ERROR_NO_OFFSET, "unknown compiler \"%s\"; there are: %s",
                     options->compiler, compiler_names());
+    }
+    const u32 align = options->func_align;
+    if ((align & (align - 1)) != 0 || align > LINK_MAX_FUNC_ALIGN) {
+        return fail(err, USAGE, ERROR_NO_OFFSET,
+                    "alignment of %u, expected a power of two up to %u", align,
+                    LINK_MAX_FUNC_ALIGN);
     }
     return true;
 }

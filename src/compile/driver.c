@@ -10,7 +10,7 @@
 #include "compile/plan.h"
 #include "compile/stubs.h"
 #include "imago/imago.h"
-#include "link/link.h"
+#include "isa/x64/targ.h"
 #include "wasm/decode.h"
 
 // Functions a worker takes at a time: enough to keep workers apart, few enough to share evenly.
@@ -278,6 +278,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
         .shape = drive->plan->shape,
         .funcref_slots = drive->plan->funcref_slots,
         .frozen_tables = drive->plan->frozen_tables,
+        .target = &X64_TARGET,
         .blobs = drive->blobs,
         .blob_count = drive->blob_count,
         .outputs = drive->outputs,
@@ -285,7 +286,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
         .cpu_features = drive->options->compiler->cpu_features,
         .omit_address_map = drive->options->omit_address_map,
         .producer = producer,
-        .func_padding = drive->options->func_padding,
+        .layout = drive->options->layout,
     };
     LinkStats link_stats = {0};
     TRY(link_image(&input, fd, &link_stats, err));

@@ -4,12 +4,13 @@
 
 #include "base/error.h"
 #include "compile/compiler.h"
+#include "link/link.h"
 
 typedef struct DriverOptions {
     const Compiler *compiler;
     u32 threads; // at least 1
     bool omit_address_map;
-    u32 func_padding; // tests: see LinkInput
+    LinkLayout layout;
     void (*progress)(void *env, u64 done, u64 total); // may be NULL
     void *progress_env;
 } DriverOptions;

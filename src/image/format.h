@@ -17,8 +17,8 @@ enum {
     IMAGE_MAX_DYNAMIC = 32,
 };
 
-// Beyond this, a 32-bit displacement might not reach.
-#define IMAGE_MAX_BYTES 0x7FFFF000ull
+// Text offsets have 32 bits.
+#define IMAGE_MAX_BYTES 0xFFFFF000ull
 
 #define IMAGE_NOTE_NAME "Imago"
 
@@ -27,7 +27,8 @@ enum {
     IMAGE_HAS_NO_ADDRMAP = 1,
     IMAGE_COPIES_NO_DATA = 2,
     IMAGE_COPIES_NO_ELEMS = 4,
-    IMAGE_KNOWN_FLAGS = 7
+    IMAGE_HAS_FUNC_ORDER = 8,
+    IMAGE_KNOWN_FLAGS = 15
 };
 // StoredFunc.type_flags
 enum { STORED_FUNC_TYPE_MASK = 0xFFFFFF, STORED_FUNC_NO_FRAME = 1 << 24 };

@@ -1,4 +1,4 @@
-// Functions by index and by place. The defined ones stand in order of their code.
+// Functions by index and by place.
 #include "image/image_int.h"
 
 ImageFunc image_func(const Image *image, u32 func) {
@@ -34,20 +34,30 @@ Str image_func_name(const Image *image, u32 func) {
     return string_at(image, stored.offset, stored.bytes);
 }
 
+// The i-th defined function of the text, any if there is none.
+static u32 func_in_order(const Image *image, u32 i) {
+    u32 func = image->func_import_count + i;
+    if (image->func_order.count != 0) {
+        record_load(&image->func_order, i, &func);
+    }
+    return func;
+}
+
 u32 image_func_at(const Image *image, u32 text_offset) {
-    u32 first = image->func_import_count, end = image->funcs.count;
+    u32 first = 0, end = image->funcs.count - image->func_import_count;
     while (end - first > 1) {
         const u32 middle = first + (end - first) / 2;
         StoredFunc stored;
-        record_load(&image->funcs, middle, &stored);
+        record_load(&image->funcs, func_in_order(image, middle), &stored);
         if (stored.text_offset <= text_offset) {
             first = middle;
         } else {
             end = middle;
         }
     }
-    const ImageFunc found = image_func(image, first);
+    const u32 func = func_in_order(image, first);
+    const ImageFunc found = image_func(image, func);
     const bool is_inside =
         text_offset >= found.text_offset && text_offset - found.text_offset < found.text_bytes;
-    return is_inside ? first : ID_NONE;
+    return is_inside ? func : ID_NONE;
 }

@@ -115,6 +115,22 @@ static bool open_lists(Image *image, const StoredHeader *header, Error *err) {
     return true;
 }
 
+// The order of the functions in the text stands directly behind their records.
+static bool open_func_order(Image *image, const StoredHeader *header, Error *err) {
+    const StoredList *funcs = &header->lists[IMAGE_LIST_FUNCS];
+    const u64 at = funcs->offset + (u64)funcs->count * sizeof(StoredFunc);
+    const u64 bytes = (u64)(image->func_count - image->func_import_count) * sizeof(u32);
+    if ((header->flags & IMAGE_HAS_FUNC_ORDER) == 0) {
+        return true;
+    }
+    if (!range_fits(at, bytes, header->spans[IMAGE_SPAN_MODULE].bytes)) {
+        return DAMAGED(err, "the order of functions lies beyond the end of .imago.module");
+    }
+    image->func_order = (ImageTable){image->funcs.at + (u64)funcs->count * sizeof(StoredFunc),
+                                     image->func_count - image->func_import_count, sizeof(u32)};
+    return true;
+}
+
 static void open_spans(Image *image, const StoredHeader *header) {
     const StoredSpan *spans = header->spans;
     image->text = image->bytes + spans[IMAGE_SPAN_TEXT].offset;
@@ -241,6 +257,7 @@ bool image_parse_file(Image *image, const ImageFile *file, Error *err) {
     open_counts(image, &header);
     open_name(image, file);
     TRY(check_counts(image, err));
+    TRY(open_func_order(image, &header, err));
     return open_snapshot(image, file, &header, err);
 }
 

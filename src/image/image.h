@@ -37,6 +37,7 @@ typedef struct Image {
     // Counts of the tables are public, their bytes private to image/.
     ImageTable name_text, types, type_codes, imports, exports, funcs, funcrefs, tables, memories;
     ImageTable globals, elems, elem_items, datas, func_names;
+    ImageTable func_order; // defined functions by place in the text; empty: by index
     const u8 *strings, *traps, *addrmap, *data;
     u64 string_bytes, trap_bytes, addrmap_bytes, data_bytes;
     u64 rodata_offset, rodata_bytes; // .rodata: constants and frozen tables

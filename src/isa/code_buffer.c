@@ -46,6 +46,7 @@ void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf 
     code->island_bytes = target->jump_bytes;
     code->open_uses = 0;
     code->out_of_reach = false;
+    code->is_too_large = false;
     code->last_jump_end = ID_NONE;
     memset(code->open_of_kind, 0, sizeof code->open_of_kind);
     memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
@@ -85,16 +86,12 @@ Label code_label(CodeBuffer *code) {
     return label;
 }
 
-static bool reaches(const UseKind *kind, u32 field, u32 target) {
-    return target >= field ? target - field <= kind->forward : field - target <= kind->backward;
-}
-
 // Of such uses no account is kept.
 static bool is_never_due(const UseKind *kind) { return kind->forward >= CODE_MAX_BYTES; }
 
 static u32 due_of(const UseKind *kind, u32 field) {
-    u32 due;
-    return add_u32(field, kind->forward, &due) ? due : UINT32_MAX;
+    const u64 due = code_due(kind, field);
+    return due < UINT32_MAX ? (u32)due : UINT32_MAX;
 }
 
 // Size of an island that relieves all open uses that reach no further than `kind`.
@@ -148,7 +145,7 @@ void code_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     assert(kind_id < code->target->kind_count && field < code_offset(code));
     if (target == ID_NONE) {
         use_push(code, field, label, kind_id);
-    } else if (LIKELY(reaches(kind, field, target))) {
+    } else if (LIKELY(code_reaches(kind, field, target))) {
         kind->patch(code_byte(code, field), field, target);
     } else if (kind->veneer_bytes != 0 &&
                code->target->kinds[kind->veneer_kind].backward > kind->backward) {
@@ -417,7 +414,7 @@ static void close_island(CodeBuffer *code, u32 start, u32 field) {
     if (field != ID_NONE && end == start) {
         code->at -= target->jump_bytes;
     } else if (field != ID_NONE) {
-        code->out_of_reach |= !reaches(kind, field, end);
+        code->out_of_reach |= !code_reaches(kind, field, end);
         kind->patch(code_byte(code, field), field, end);
     }
     deadline_refresh(code);
@@ -467,6 +464,7 @@ void code_flush(CodeBuffer *code) {
 void code_grow(CodeBuffer *code, u32 bytes) {
     assert(bytes <= CODE_MAX_ROOM);
     if ((u64)code_offset(code) + bytes > CODE_MAX_BYTES) {
+        code->is_too_large = true;
         give_up(code);
     }
     if (code_offset(code) + bytes > code->deadline) {

@@ -1,5 +1,5 @@
 // Code under construction: one function's bytes with labels, fixups, out-of-line traps and pooled
-// constants, for any target. The linker places functions with the same range rules.
+// constants, for any target. The linker places functions with the same facts and range rules.
 //
 // A use of a label is recorded with its kind; the kind's row in the target says how far the field
 // reaches, how it is patched and which veneer carries it further. The buffer keeps the nearest
@@ -9,7 +9,8 @@
 // veneers).
 //
 // Labels, uses and islands are all linear: a use is visited once when its label is bound, and once
-// more per veneer. Running out of memory, and code beyond CODE_MAX_BYTES, jump to `landing`.
+// more per veneer. Running out of memory, and code beyond CODE_MAX_BYTES (is_too_large), jump to
+// `landing`.
 #ifndef ISA_CODE_BUFFER_H
 #define ISA_CODE_BUFFER_H
 
@@ -18,6 +19,7 @@
 #include "base/check.h"
 #include "base/vec.h"
 #include "base/writer.h"
+#include "isa/code_target.h"
 
 typedef struct Label {
     u32 i;
@@ -25,38 +27,12 @@ typedef struct Label {
 
 #define LABEL_NONE ((Label){ID_NONE})
 
-// A kind of pc-relative field.
-typedef struct UseKind {
-    const char *name;
-    u32 forward, backward; // reach in bytes from the field, inclusive
-    u32 veneer_bytes;      // 0: there is no veneer (loads of constants), out of range is an error
-    u8 veneer_kind;        // kind of the veneer's own use of the label
-    // Writes the distance into the field at `field`; offsets are of field and target.
-    void (*patch)(u8 *field, u32 field_offset, u32 target_offset);
-    // Writes a veneer of veneer_bytes at `at`, returns the offset of its field from `at`.
-    u32 (*veneer)(u8 *at);
-} UseKind;
-
 enum {
-    CODE_MAX_KINDS = 8,
-    CODE_MAX_ROOM = 64 << 10,           // of one code_room
-    CODE_MAX_BYTES = INT32_MAX - (1 << 20), // of one function
-    CODE_CONST_BYTES = 32,              // of a constant and its padding
-    CODE_MANY_TRAPS = 1024,             // a good time for code_flush
+    CODE_MAX_ROOM = 64 << 10,  // of one code_room
+    CODE_MAX_BYTES = 1 << 28,  // of one function
+    CODE_CONST_BYTES = 32,     // of a constant and its padding
+    CODE_MANY_TRAPS = 1024,    // a good time for code_flush
 };
-
-// Facts of a target. Instructions, traps and veneers are whole multiples of its alignment, so is
-// the size of a constant.
-typedef struct CodeTarget {
-    const char *name;
-    const UseKind *kinds;
-    u32 kind_count;
-    u8 jump_kind;         // kind of the unconditional jump
-    u32 jump_bytes;       // its size, and ...
-    u32 (*jump)(u8 *at);  // ... how to write one; returns the offset of its field
-    u32 trap_bytes;
-    void (*trap)(u8 *at); // writes a trapping instruction
-} CodeTarget;
 
 typedef struct LabelState {
     u32 offset;    // ID_NONE while unbound
@@ -94,6 +70,7 @@ typedef struct CodeBuffer {
     u32 island_bytes; // at most, of an island that serves all open uses
     u32 open_uses;
     bool out_of_reach; // a field could not reach its label
+    bool is_too_large; // why it jumped to the landing: code beyond CODE_MAX_BYTES
     // The last unconditional jump, if nothing was emitted or bound behind it.
     u32 last_jump_end;
     Label last_jump_label;

@@ -7,12 +7,15 @@
 #ifndef LINK_BLOB_H
 #define LINK_BLOB_H
 
+#include "base/check.h"
 #include "base/vec.h"
 #include "base/writer.h"
 #include "types/trap.h"
 
-// What a 32-bit pc-relative field of the code refers to. The field receives
-// target + addend - (address of the field).
+// Enough for functions with imports, and for the jump tables of the largest body.
+enum { FIXUP_INDEX_BITS = 26 };
+
+// What a pc-relative field of the code refers to.
 typedef enum FixupTarget {
     FIXUP_FUNC,   // entry of function `index` (index space with imports, defined)
     FIXUP_RODATA, // byte `index` of the blob's own read-only data
@@ -22,19 +25,20 @@ typedef enum FixupTarget {
 
 // Records are small: there is one for every few bytes of code.
 typedef struct Fixup {
-    u32 offset; // of the 4-byte field
-    u32 index : 29;
+    u32 offset; // of the 4-byte field; ascending in a blob
+    u32 index : FIXUP_INDEX_BITS;
     u32 target : 3; // FixupTarget
-    i32 addend;
+    u32 kind : 3;   // of the target's fixup_kinds (isa/code_target.h): how it is patched
 } Fixup;
 
-static inline Fixup fixup_of(u32 offset, FixupTarget target, u32 index, i32 addend) {
-    return (Fixup){offset, index & 0x1FFFFFFF, (u32)target & 7, addend};
+static inline Fixup fixup_of(u32 offset, FixupTarget target, u32 index, u32 kind) {
+    assert(index < 1u << FIXUP_INDEX_BITS && kind < 8);
+    return (Fixup){offset, index & ((1u << FIXUP_INDEX_BITS) - 1), (u32)target & 7, kind & 7};
 }
 
 // An instruction that may trap, or a call's return address.
 #define SITE_CALL 15
-#define BLOB_MAX_BYTES (1u << 28) // of one function's code
+#define BLOB_MAX_BYTES (1u << 28) // of one function's code: CODE_MAX_BYTES
 typedef struct Site {
     u32 wasm_offset; // in the module
     u32 offset : 28; // of the instruction; for SITE_CALL of the return address
@@ -73,7 +77,7 @@ typedef struct CodeBlob {
     u32 index;   // function index (with imports), or type index for stubs
     u32 kind : 8;   // BlobKind
     u32 worker : 8; // whose output holds it
-    u32 align : 8;  // power of two
+    u32 align : 8;  // power of two; 0: no wish, that is the layout's or the target's default
     u32 flags : 4;
     u32 unwind_count : 4;
     u32 rodata_at, rodata_bytes; // range of CodeOutput.rodata; at a multiple of 16 in the image

@@ -124,6 +124,8 @@ bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err) {
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         writer_free(&linker.sections[i]);
     }
+    vec_free(&linker.veneers);
+    writer_free(&linker.veneer_code);
     mem_free(linker.snapshot);
     arena_deinit(&linker.arena);
     return ok;

@@ -27,6 +27,23 @@ typedef struct StringSlot {
     u32 offset, bytes;
 } StringSlot;
 
+// Text offset of a blob that has not been placed.
+#define TEXT_NOWHERE UINT64_MAX
+
+// A part of .text: a blob or an island of veneers.
+typedef struct TextPiece {
+    u64 at; // text offset
+    u32 bytes;
+    u32 blob; // ID_NONE: an island
+} TextPiece;
+
+// A jump that stands in for the entry of a function, where a call to it does not reach.
+typedef struct Veneer {
+    u32 at; // text offset
+    u32 func;
+    u32 next; // the next one for the same function, ID_NONE: none
+} Veneer;
+
 typedef struct Linker {
     const LinkInput *input;
     const Module *module;
@@ -36,6 +53,11 @@ typedef struct Linker {
     // Placement. Offsets into sections.
     u64 *text_at;        // per blob
     u32 *rodata_at;      // per blob, in .rodata
+    TextPiece *pieces;   // the text in its order
+    u32 piece_count;
+    VEC(Veneer) veneers; // ascending
+    u32 *first_veneer;   // per function, ID_NONE: none; NULL: there are no islands
+    Writer veneer_code;  // of all, one behind the other
     u32 *func_blob;      // per function: its blob, ID_NONE for imports
     u32 *entry_stub_at;  // per type, ID_NONE: none
     u32 *exit_stub_at;   // per type, ID_NONE: none
@@ -65,12 +87,28 @@ typedef struct Linker {
     u64 image_bytes;
 } Linker;
 
-// place.c: text offset of every blob, indexes of functions and stubs. ERR_LIMIT, ERR_INTERNAL.
+// place.c: pieces and text offset of every blob, indexes of functions and stubs. ERR_LIMIT,
+// ERR_INTERNAL.
 bool place_blobs(Linker *linker);
 // The blobs' read-only data, behind the frozen tables.
 void place_rodata(Linker *linker);
-// Patches the code of all outputs. After layout.
+// Patches the code of all outputs, makes that of veneers. After layout. ERR_LIMIT.
 bool place_resolve(Linker *linker);
+// Where a blob starts that follows what ends at text offset `at`.
+u64 place_start(const Linker *linker, const CodeBlob *blob, u64 at);
+// Notes that a piece stands at `at`.
+void place_piece(Linker *linker, u32 blob, u64 at, u32 bytes);
+
+// islands.c: decides while blobs are placed where islands stand between them.
+typedef struct Islands Islands;
+Islands *islands_open(Linker *linker);
+// Makes an island at `at` if calls before it need one before the end of `blob`, which comes next.
+// Returns the island's end, or `at`.
+u64 islands_before(Islands *islands, const CodeBlob *blob, u64 at);
+// The blob has been placed: notes its calls.
+void islands_behind(Islands *islands, u32 blob);
+// The last island. Returns its end, or `at`.
+u64 islands_finish(Islands *islands, u64 at);
 
 // .text, with what lies between functions.
 void place_write(const Linker *linker, OutFile *out);
@@ -113,6 +151,12 @@ void elf_finish(Linker *linker);
 void elf_headers_write(const Linker *linker, Writer *out);
 // File offset of the build-id.
 u64 elf_build_id_at(const Linker *linker);
+
+// What calls reach.
+static inline const UseKind *call_kind(const Linker *linker) {
+    const CodeTarget *target = linker->input->target;
+    return &target->fixup_kinds[target->call_kind];
+}
 
 // Code and records of a blob; records only if it has any.
 static inline CodeOutput *blob_output(const Linker *linker, const CodeBlob *blob) {

@@ -231,6 +231,17 @@ static void write_funcrefs(Linker *linker) {
     write_bytes(tables_of(linker), funcs, count * sizeof *funcs);
 }
 
+// Only where it is not that of the indexes. Not a list of the header: it follows the functions.
+static void write_func_order(Linker *linker) {
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const u32 id = linker->pieces[i].blob;
+        if (id != ID_NONE && linker->input->blobs[id].kind == BLOB_FUNC) {
+            write_u32(tables_of(linker), linker->input->blobs[id].index);
+        }
+    }
+    linker->header.flags |= IMAGE_HAS_FUNC_ORDER;
+}
+
 static void write_funcs(Linker *linker) {
     const Module *module = linker->module;
     begin_list(linker, IMAGE_LIST_FUNCS, module->func_count);
@@ -247,6 +258,9 @@ static void write_funcs(Linker *linker) {
             stored.type_flags |= (blob->flags & BLOB_HAS_NO_FRAME) != 0 ? STORED_FUNC_NO_FRAME : 0;
         }
         write_bytes(tables_of(linker), &stored, sizeof stored);
+    }
+    if (linker->input->layout.shuffle_seed != 0) {
+        write_func_order(linker);
     }
 }
 

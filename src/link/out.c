@@ -6,7 +6,7 @@
 #include "image/build_id.h"
 
 bool out_open(OutFile *out, int fd, Error *err) {
-    *out = (OutFile){.fd = fd, .chunk_is_hole = true, .err = err};
+    *out = (OutFile){.fd = fd, .chunk_is_hole = true, .chunk_is_zero = true, .err = err};
     out->chunk = mem_alloc(IMAGE_CHUNK_BYTES);
     return out->chunk != NULL ||
            fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
@@ -38,8 +38,8 @@ static void end_chunk(OutFile *out) {
     }
     if (!out->chunk_is_hole) {
         out->failed = !file_write_at(out->fd, out->chunk_at, out->chunk, out->fill, out->err);
-        memset(out->chunk, 0, out->fill);
     }
+    out->chunk_is_zero = out->chunk_is_hole;
     out->chunk_at += out->fill;
     out->fill = 0;
     out->chunk_is_hole = true;
@@ -59,7 +59,7 @@ void out_bytes(OutFile *out, const void *bytes, usize count) {
     while (count != 0 && !out->failed) {
         const u32 piece = room_for(out, count);
         memcpy(out->chunk + out->fill, p, piece);
-        out->chunk_is_hole = false;
+        out->chunk_is_hole = out->chunk_is_zero = false;
         out->fill += piece;
         p += piece;
         count -= piece;
@@ -70,16 +70,19 @@ void out_fill(OutFile *out, u8 value, u64 count) {
     while (count != 0 && !out->failed) {
         const u32 piece = room_for(out, count);
         memset(out->chunk + out->fill, value, piece);
-        out->chunk_is_hole = false;
+        out->chunk_is_hole = out->chunk_is_zero = false;
         out->fill += piece;
         count -= piece;
     }
 }
 
-// The chunk is zero beyond `fill`.
+// In the middle of a long hole, nothing has to be cleared.
 void out_skip(OutFile *out, u64 count) {
     while (count != 0 && !out->failed) {
         const u32 piece = room_for(out, count);
+        if (!out->chunk_is_zero) {
+            memset(out->chunk + out->fill, 0, piece);
+        }
         out->fill += piece;
         count -= piece;
     }

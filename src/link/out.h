@@ -11,6 +11,7 @@ typedef struct OutFile {
     int fd;
     bool failed;
     bool chunk_is_hole; // nothing but out_skip in this chunk so far
+    bool chunk_is_zero; // all of its memory, also what is not used yet
     u64 chunk_at;       // file offset of the chunk
     u32 fill;           // bytes in it
     u8 *chunk;

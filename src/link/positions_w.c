@@ -145,14 +145,18 @@ void positions_write(Linker *linker) {
     const bool has_map = !linker->input->omit_address_map;
     Site *scratch = PUSH(&linker->arena, Site, scratch_count(linker));
     PositionWriter traps = {0}, map = {0};
-    for (u32 i = 0; i < linker->input->blob_count; i++) {
-        const CodeBlob *blob = &linker->input->blobs[i];
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const TextPiece *piece = &linker->pieces[i];
+        if (piece->blob == ID_NONE) {
+            continue;
+        }
+        const CodeBlob *blob = &linker->input->blobs[piece->blob];
         Site *sites = blob_sites(linker, blob);
         if (!sites_are_sorted(sites, blob->site_count)) {
             sort_sites(sites, blob->site_count, scratch);
         }
         for (u32 k = 0; k < blob->site_count; k++) {
-            const u32 at = (u32)linker->text_at[i] + site_key(&sites[k]);
+            const u32 at = (u32)piece->at + site_key(&sites[k]);
             if (sites[k].kind != SITE_CALL) {
                 trap_add(&traps, at, sites[k].kind);
             }

@@ -1,5 +1,5 @@
-// .symtab: every function and stub, with its size. .dynsym and .gnu.hash: exported functions, for
-// dlsym and for tools that look at nothing else.
+// .symtab: every function, stub and island of veneers, with its size. .dynsym and .gnu.hash:
+// exported functions, for dlsym and for tools that look at nothing else.
 #include <stdio.h>
 
 #include "base/str.h"
@@ -27,13 +27,13 @@ static u32 symbol_name(Linker *linker, const CodeBlob *blob) {
     return generated_name(linker, blob);
 }
 
-static void write_symbol(Linker *linker, Writer *w, u32 blob, u8 binding, u32 name) {
+static void write_symbol(Writer *w, u64 text_offset, u32 bytes, u8 binding, u32 name) {
     const Elf64_Sym symbol = {
         .st_name = name,
         .st_info = (u8)ELF64_ST_INFO(binding, STT_FUNC),
         .st_other = STV_DEFAULT,
-        .st_value = linker->text_at[blob],
-        .st_size = linker->input->blobs[blob].code_bytes,
+        .st_value = text_offset,
+        .st_size = bytes,
     };
     write_bytes(w, &symbol, sizeof symbol);
 }
@@ -41,9 +41,12 @@ static void write_symbol(Linker *linker, Writer *w, u32 blob, u8 binding, u32 na
 static void write_symtab(Linker *linker) {
     Writer *w = &linker->sections[SECTION_SYMTAB];
     write_zeros(w, sizeof(Elf64_Sym));
-    for (u32 i = 0; i < linker->input->blob_count; i++) {
-        const u32 name = symbol_name(linker, &linker->input->blobs[i]);
-        write_symbol(linker, w, i, STB_LOCAL, name);
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const TextPiece *piece = &linker->pieces[i];
+        const u32 name = piece->blob == ID_NONE
+                             ? strings_add(linker, STR("veneers"))
+                             : symbol_name(linker, &linker->input->blobs[piece->blob]);
+        write_symbol(w, piece->at, piece->bytes, STB_LOCAL, name);
     }
 }
 
@@ -144,7 +147,8 @@ void symbols_write(Linker *linker) {
     write_zeros(w, sizeof(Elf64_Sym));
     for (u32 i = 0; i < count; i++) {
         const Export *item = &module->exports[exports[i].index];
-        write_symbol(linker, w, linker->func_blob[item->index], STB_GLOBAL,
+        const u32 blob = linker->func_blob[item->index];
+        write_symbol(w, linker->text_at[blob], linker->input->blobs[blob].code_bytes, STB_GLOBAL,
                      strings_add(linker, item->name));
     }
     write_gnu_hash(linker, exports, count, bucket_count);

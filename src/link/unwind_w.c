@@ -1,8 +1,9 @@
-// .eh_frame and .eh_frame_hdr (Linux Standard Base, 10.6): a CIE, a FDE a blob, a terminator, and
-// the table that unwinders search. Exit stubs have a CIE of their own that makes them signal
-// frames: their callees run on another stack, and only behind a signal frame does gdb expect that.
-// All references are relative to their own place, so that nothing is relocated; the distance to the
-// text is fixed since these sections directly follow it.
+// .eh_frame and .eh_frame_hdr (Linux Standard Base, 10.6): a CIE, a FDE a piece of text, a
+// terminator, and the table that unwinders search. Exit stubs have a CIE of their own that makes
+// them signal frames: their callees run on another stack, and only behind a signal frame does gdb
+// expect that. All references are relative to their own place, so that nothing is relocated; the
+// distance to the text is fixed since these sections directly follow it. A text of more than a
+// gigabyte has 8-byte references; unwinders that know only the usual table then read all entries.
 #include "base/check.h"
 #include "link/link_int.h"
 
@@ -20,7 +21,13 @@ enum {
     CFA_DEF_CFA = 0x0C,
     CFA_DEF_CFA_OFFSET = 0x0E,
 };
-enum { EH_PCREL_SDATA4 = 0x1B, EH_DATAREL_SDATA4 = 0x3B, EH_UDATA4 = 0x03 };
+enum {
+    EH_UDATA4 = 0x03,
+    EH_PCREL_SDATA4 = 0x1B,
+    EH_PCREL_SDATA8 = 0x1C,
+    EH_DATAREL_SDATA4 = 0x3B,
+    EH_DATAREL_SDATA8 = 0x3C,
+};
 // x86-64: DWARF numbers, and the stack grows down in units of 8.
 enum { REG_SP = 7, REG_RETURN = 16, DATA_ALIGN = 8 };
 
@@ -32,7 +39,7 @@ static void end_entry(Writer *w, usize start) {
     }
 }
 
-static usize write_cie(Writer *w, bool is_signal_frame) {
+static usize write_cie(Writer *w, bool is_signal_frame, bool is_far) {
     const usize start = w->count;
     write_u32(w, 0);
     write_u32(w, 0);           // a CIE
@@ -42,7 +49,7 @@ static usize write_cie(Writer *w, bool is_signal_frame) {
     write_sleb(w, -DATA_ALIGN);
     write_uleb(w, REG_RETURN);
     write_uleb(w, 1);
-    write_u8(w, EH_PCREL_SDATA4);
+    write_u8(w, is_far ? EH_PCREL_SDATA8 : EH_PCREL_SDATA4);
     write_u8(w, CFA_DEF_CFA);
     write_uleb(w, REG_SP);
     write_uleb(w, 8);
@@ -101,15 +108,17 @@ static void write_row(Writer *w, const UnwindRow *row) {
     }
 }
 
-// text_at: of the code, from the start of .eh_frame (negative). cie_at: of its CIE, likewise.
-static void write_fde(Writer *w, usize cie_at, i64 text_at, const CodeBlob *blob,
-                      const UnwindRow *rows) {
-    const usize start = w->count;
-    write_u32(w, 0);
-    write_u32(w, (u32)(w->count - cie_at)); // distance back to the CIE
-    write_u32(w, (u32)(text_at - (i64)w->count));
-    write_u32(w, blob->code_bytes);
-    write_uleb(w, 0); // no augmentation data
+// A distance or size: of 8 bytes where 4 do not hold all of this image's.
+static void write_distance(Writer *w, i64 distance, bool is_far) {
+    if (is_far) {
+        write_u64(w, (u64)distance);
+    } else {
+        write_u32(w, (u32)distance);
+    }
+}
+
+// The changes of the unwind state; an island has none.
+static void write_rows(Writer *w, const CodeBlob *blob, const UnwindRow *rows) {
     u32 at = 0;
     for (u32 i = 0; i < blob->unwind_count; i++) {
         assert(rows[i].offset >= at && rows[i].offset <= blob->code_bytes);
@@ -119,25 +128,45 @@ static void write_fde(Writer *w, usize cie_at, i64 text_at, const CodeBlob *blob
         }
         write_row(w, &rows[i]);
     }
+}
+
+// text_at: of the code, from the start of .eh_frame (negative). cie_at: of its CIE, likewise.
+static void write_fde(Linker *linker, usize cie_at, i64 text_at, const TextPiece *piece,
+                      bool is_far) {
+    Writer *w = &linker->sections[SECTION_EH_FRAME];
+    const usize start = w->count;
+    write_u32(w, 0);
+    write_u32(w, (u32)(w->count - cie_at)); // distance back to the CIE
+    write_distance(w, text_at - (i64)w->count, is_far);
+    write_distance(w, piece->bytes, is_far);
+    write_uleb(w, 0); // no augmentation data
+    if (piece->blob != ID_NONE) {
+        const CodeBlob *blob = &linker->input->blobs[piece->blob];
+        write_rows(w, blob, blob_unwind(linker, blob));
+    }
     end_entry(w, start);
 }
 
+static bool is_exit_stub(const Linker *linker, const TextPiece *piece) {
+    return piece->blob != ID_NONE && linker->input->blobs[piece->blob].kind == BLOB_EXIT_STUB;
+}
+
 void unwind_write(Linker *linker, u64 text_distance) {
-    const LinkInput *input = linker->input;
     Writer *frames = &linker->sections[SECTION_EH_FRAME];
     Writer *table = &linker->sections[SECTION_EH_FRAME_HDR];
-    u32 *frame_at = PUSH(&linker->arena, u32, input->blob_count);
-    const usize common_cie = write_cie(frames, false);
+    u32 *frame_at = PUSH(&linker->arena, u32, linker->piece_count);
+    const bool is_far = text_distance > INT32_MAX / 2; // half is left for these sections
+    const usize common_cie = write_cie(frames, false, is_far);
     usize stub_cie = common_cie;
-    for (u32 i = 0; i < input->blob_count; i++) {
-        const CodeBlob *blob = &input->blobs[i];
-        const bool is_exit = blob->kind == BLOB_EXIT_STUB;
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const TextPiece *piece = &linker->pieces[i];
+        const bool is_exit = is_exit_stub(linker, piece);
         if (is_exit && stub_cie == common_cie) {
-            stub_cie = write_cie(frames, true);
+            stub_cie = write_cie(frames, true, is_far);
         }
         frame_at[i] = (u32)frames->count;
-        write_fde(frames, is_exit ? stub_cie : common_cie,
-                  (i64)linker->text_at[i] - (i64)text_distance, blob, blob_unwind(linker, blob));
+        write_fde(linker, is_exit ? stub_cie : common_cie, (i64)piece->at - (i64)text_distance,
+                  piece, is_far);
     }
     write_u32(frames, 0);
     // The table follows .eh_frame at the next multiple of 4, where .eh_frame ends anyway.
@@ -145,11 +174,12 @@ void unwind_write(Linker *linker, u64 text_distance) {
     write_u8(table, 1);
     write_u8(table, EH_PCREL_SDATA4);
     write_u8(table, EH_UDATA4);
-    write_u8(table, EH_DATAREL_SDATA4);
+    write_u8(table, is_far ? EH_DATAREL_SDATA8 : EH_DATAREL_SDATA4);
     write_u32(table, (u32)(-frames_bytes - 4));
-    write_u32(table, input->blob_count);
-    for (u32 i = 0; i < input->blob_count; i++) {
-        write_u32(table, (u32)((i64)linker->text_at[i] - (i64)text_distance - frames_bytes));
-        write_u32(table, (u32)((i64)frame_at[i] - frames_bytes));
+    write_u32(table, linker->piece_count);
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const i64 text_at = (i64)linker->pieces[i].at - (i64)text_distance;
+        write_distance(table, text_at - frames_bytes, is_far);
+        write_distance(table, (i64)frame_at[i] - frames_bytes, is_far);
     }
 }

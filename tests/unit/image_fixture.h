@@ -24,6 +24,7 @@
 #include "base/arena.h"
 #include "image/format.h"
 #include "image/image.h"
+#include "isa/x64/targ.h"
 #include "link/link.h"
 
 enum { FIX_WORKERS = 3, FIX_NAMED_FUNCS = 7, FIX_LONG_TEXT = 70000 };
@@ -32,7 +33,7 @@ typedef struct FixtureOptions {
     u32 workers; // outputs over which the blobs are spread, 1 to FIX_WORKERS
     u32 filler_count;
     u32 large_data_bytes; // of a data segment at address 70000, for a snapshot
-    u32 func_padding;
+    LinkLayout layout;
     bool omit_address_map;
     bool has_no_code_or_tables; // an empty module
 } FixtureOptions;
@@ -178,7 +179,7 @@ static CodeBlob *fixture_blob(Fixture *f, BlobKind kind, u32 index) {
     CodeBlob *blob = &f->blobs[f->blob_count];
     const u32 worker = f->blob_count++ % f->options.workers;
     const CodeOutput *out = &f->outputs[worker];
-    *blob = (CodeBlob){.kind = kind, .index = index, .worker = (u8)worker, .align = 16,
+    *blob = (CodeBlob){.kind = kind, .index = index, .worker = (u8)worker,
                        .code_at = (u32)out->code.count, .rodata_at = (u32)out->rodata.count,
                        .first_fixup = (u32)out->fixups.count, .first_site = (u32)out->sites.count,
                        .first_unwind = (u32)out->unwind.count};
@@ -192,7 +193,8 @@ static void fixture_code(Fixture *f, CodeBlob *blob, const void *bytes, u32 coun
 
 static void fixture_fixup(Fixture *f, CodeBlob *blob, u32 offset, FixupTarget target, u32 index) {
     (void)vec_push(&f->outputs[blob->worker].fixups,
-                   fixup_of(offset, target, index, -4));
+                   fixup_of(offset, target, index,
+                            target == FIXUP_FUNC ? X64_FIX_CALL : X64_FIX_DATA));
     blob->fixup_count++;
 }
 
@@ -323,12 +325,13 @@ static void fixture_open(Fixture *f, FixtureOptions options) {
                   options.has_no_code_or_tables ? 0 : FIX_NAMED_FUNCS - 1, f->module.type_count},
         .funcref_slots = f->funcref_slots,
         .frozen_tables = 2,
+        .target = &X64_TARGET,
         .blobs = f->blobs,
         .blob_count = f->blob_count,
         .outputs = f->outputs,
         .output_count = options.workers,
         .omit_address_map = options.omit_address_map,
-        .func_padding = options.func_padding,
+        .layout = options.layout,
     };
 }
 

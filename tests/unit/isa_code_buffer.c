@@ -431,7 +431,9 @@ TEST(an_unbound_label_is_refused) {
 // A veneer that reaches no further back than what it stands for would be of no use.
 TEST(a_chain_of_veneers_can_be_too_short) {
     static const UseKind KINDS[] = {{"only", 16, 16, 4, 0, toy_patch, jump_middle}};
-    static const CodeTarget TARGET = {"only", KINDS, 1, 0, 4, jump_middle, 4, toy_trap};
+    static const CodeTarget TARGET = {.name = "only", .kinds = KINDS, .kind_count = 1,
+                                      .jump_bytes = 4, .jump = jump_middle,
+                                      .trap_bytes = 4, .trap = toy_trap};
     CodeBuffer code = {0};
     Writer out = {0};
     jmp_buf landing;
@@ -475,6 +477,32 @@ TEST(backward_uses_get_veneers) {
         EXPECT(toy_run(&TOYS[0], out.at, bytes, gap, &sites, &trace));
         out.count = 0;
     }
+    code_close(&code);
+    writer_free(&out);
+}
+
+static void emit_without_end(CodeBuffer *code, Writer *out) {
+    jmp_buf landing;
+    if (setjmp(landing) == 0) {
+        code_open(code, &X64_TARGET, out, &landing);
+        for (;;) {
+            code_room(code, CODE_MAX_ROOM);
+            code->at += CODE_MAX_ROOM; // never touched: costs address space
+        }
+    }
+}
+
+TEST(too_much_code_is_not_out_of_memory) {
+    CodeBuffer code = {0};
+    Writer out = {0};
+    emit_without_end(&code, &out);
+    EXPECT(code.is_too_large);
+    EXPECT(code_offset(&code) <= CODE_MAX_BYTES);
+    writer_free(&out);
+    mem_fail_at(1, true);
+    emit_without_end(&code, &out);
+    mem_fail_at(0, false);
+    EXPECT(!code.is_too_large);
     code_close(&code);
     writer_free(&out);
 }
@@ -752,6 +780,7 @@ int main(void) {
     RUN(an_unbound_label_is_refused);
     RUN(a_chain_of_veneers_can_be_too_short);
     RUN(backward_uses_get_veneers);
+    RUN(too_much_code_is_not_out_of_memory);
     RUN(islands_are_linear);
     RUN(flushing_keeps_the_buffer_small);
     RUN(every_allocation_may_fail);

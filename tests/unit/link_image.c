@@ -534,23 +534,23 @@ static void expect_link_error(Fixture *f, ErrorCode code, const char *text) {
     EXPECT_STR(err.text, text);
 }
 
-TEST(calls_out_of_range) {
+TEST(text_beyond_the_limits) {
     Fixture f;
-    fixture_open(&f, (FixtureOptions){.workers = 1, .filler_count = 1, .func_padding = 0x60000000});
-    f.outputs[0].fixups.at[f.blobs[6].first_fixup].index = 3;
+    const LinkLayout layout = {.func_padding = 0x60000000};
+    fixture_open(&f, (FixtureOptions){.workers = 1, .filler_count = 1, .layout = layout});
     expect_link_error(&f, (ErrorCode)ERR_LIMIT,
-                      "function 7 (filler<7>): call to function 3 (traps) out of range");
-    f.outputs[0].fixups.at[f.blobs[6].first_fixup].index = 7;
-    f.outputs[0].fixups.at[f.blobs[1].first_fixup].index = 2;
-    f.outputs[0].fixups.at[f.blobs[1].first_fixup + 1].index = 2;
+                      "code of 14495515064 bytes, an image has at most 4294963200");
+    fixture_close(&f);
+    const LinkLayout smaller = {.func_padding = 0x1C000000};
+    fixture_open(&f, (FixtureOptions){.workers = 1, .layout = smaller});
     expect_link_error(&f, (ErrorCode)ERR_LIMIT,
-                      "code of 14495515048 bytes, an image has at most 2147479552");
+                      "function 6: reference to data out of range");
     fixture_close(&f);
 }
 
 TEST(padding_is_a_hole) {
     Linked linked;
-    if (linked_open(&linked, (FixtureOptions){.workers = 1, .func_padding = 64 << 20})) {
+    if (linked_open(&linked, (FixtureOptions){.workers = 1, .layout.func_padding = 64 << 20})) {
         struct stat st;
         EXPECT_EQ(stat(linked.file.path, &st), 0);
         EXPECT(linked.file.count > 512ull << 20);
@@ -570,9 +570,9 @@ TEST(contradictions_are_internal_errors) {
     fixture_open(&f, SMALL);
     f.outputs[0].fixups.at[0].index = 0;
     expect_link_error(&f, internal, "code blob 1: bad fixup at 5 (target 0, index 0)");
-    f.outputs[0].fixups.at[0] = (Fixup){.offset = 15, .target = FIXUP_FUNC, .index = 1};
+    f.outputs[0].fixups.at[0] = fixup_of(15, FIXUP_FUNC, 1, X64_FIX_CALL);
     expect_link_error(&f, internal, "code blob 1: bad fixup at 15 (target 0, index 1)");
-    f.outputs[0].fixups.at[0] = (Fixup){.offset = 5, .target = FIXUP_TABLE, .index = 0};
+    f.outputs[0].fixups.at[0] = fixup_of(5, FIXUP_TABLE, 0, X64_FIX_DATA);
     expect_link_error(&f, internal, "code blob 1: bad fixup at 5 (target 2, index 0)");
     f.blobs[1].code_bytes = 1 << 20;
     expect_link_error(&f, internal, "code blob 1 does not fit its output");
@@ -824,7 +824,7 @@ int main(void) {
     RUN(empty_module);
     RUN(small_images_are_small);
     RUN(headers_in_first_page);
-    RUN(calls_out_of_range);
+    RUN(text_beyond_the_limits);
     RUN(padding_is_a_hole);
     RUN(contradictions_are_internal_errors);
     RUN(unwritable_file);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "imago/imago.h"
+#include "isa/x64/targ.h"
 #include "link/link.h"
 #include "types/cpu.h"
 
@@ -85,7 +86,7 @@ static void guest_blob(CodeOutput *out, CodeBlob *blob, BlobKind kind, u32 index
     }
     if (code->fix != NULL) {
         (void)vec_push(&out->fixups, fixup_of((u32)(code->fix - code->at) + 1, FIXUP_FUNC,
-                                               code->target, -4));
+                                               code->target, X64_FIX_CALL));
         blob->fixup_count = 1;
     }
 }
@@ -141,8 +142,8 @@ static int guest_image(bool with_snapshot) {
     const LinkInput input = {
         .module = &module,
         .shape = {.func_import_count = 1, .funcref_count = GUEST_FUNCS - 1},
-        .funcref_slots = slots, .blobs = blobs, .blob_count = COUNT_OF(blobs),
-        .outputs = &out, .output_count = 1,
+        .funcref_slots = slots, .target = &X64_TARGET, .blobs = blobs,
+        .blob_count = COUNT_OF(blobs), .outputs = &out, .output_count = 1,
     };
     Error err = ERROR_INIT;
     int fd = memfd_create("guest", MFD_CLOEXEC);

@@ -4,8 +4,9 @@
 
 enum { CONTEXT = R13, CALLER = R14, HEAP = R15, INDIRECT_TARGET = R10 };
 
-static void record_fixup(Baseline *b, u32 field, FixupTarget target, u32 index, i32 addend) {
-    if (!vec_push(&b->out->fixups, fixup_of(field, target, index, addend))) {
+static void record_fixup(Baseline *b, u32 field, FixupTarget target, u32 index) {
+    const u32 kind = target == FIXUP_FUNC ? X64_FIX_CALL : X64_FIX_DATA;
+    if (!vec_push(&b->out->fixups, fixup_of(field, target, index, kind))) {
         out_of_memory(b);
     }
 }
@@ -54,7 +55,7 @@ void masm_jump_table(Baseline *b, u8 index, u32 count, Label otherwise) {
         out_of_memory(b);
     }
     const u32 table_field = x64_lea_rip(&b->code, R11);
-    record_fixup(b, table_field, FIXUP_RODATA, 0, (i32)table - 4);
+    record_fixup(b, table_field, FIXUP_RODATA, table);
     x64_rm(&b->code, X64_MOVSXD, index, x64_mem_index(R11, index, 2, 0));
     const u32 start_field = x64_lea_rip(&b->code, R11); // the function's start
     store_u32(code_byte(&b->code, start_field), 0u - (start_field + 4));
@@ -132,7 +133,7 @@ static void restore_context(Baseline *b) {
 
 void masm_call_func(Baseline *b, u32 func) {
     code_room(&b->code, X64_MAX_INST_BYTES);
-    record_fixup(b, x64_call(&b->code), FIXUP_FUNC, func, -4);
+    record_fixup(b, x64_call(&b->code), FIXUP_FUNC, func);
     record_site(b, SITE_CALL);
 }
 
@@ -164,7 +165,7 @@ static void check_frozen(Baseline *b, u32 table, u32 type) {
     sig = sig == SIG_LARGE ? SIG_LARGE | b->plan->canonical_types[type] : sig;
     x64_alu_ri(&b->code, false, ALU_CMP, R10, (i32)b->module->tables[table].limits.min);
     x64_jcc(&b->code, CC_AE, x64_trap(b, TRAP_UNDEFINED_ELEMENT));
-    record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TABLE, table, -4);
+    record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TABLE, table);
     const SignatureMiss miss = {
         code_label(&b->code),
         x64_trap(b, TRAP_UNINITIALIZED_ELEMENT),
@@ -176,7 +177,7 @@ static void check_frozen(Baseline *b, u32 table, u32 type) {
         out_of_memory(b);
     }
     x64_rm(&b->code, X64_MOV32, R10, x64_mem_index(R11, R10, 3, 4));
-    record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TEXT, 0, -4);
+    record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TEXT, 0);
     x64_rr(&b->code, X64_ADD64, R10, R11);
 }
 

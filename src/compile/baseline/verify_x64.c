@@ -17,7 +17,7 @@ static u8 ref_kind(u8 target) {
 static X64Ref ref_of(const Baseline *b, const Fixup *fixup) {
     X64Ref ref = {.field = fixup->offset, .kind = ref_kind(fixup->target)};
     if (fixup->target == FIXUP_RODATA) {
-        ref.value = (u32)(fixup->addend + 4);
+        ref.value = fixup->index;
     } else if (fixup->target == FIXUP_TABLE) {
         ref.value = b->module->tables[fixup->index].limits.min;
     }

@@ -213,12 +213,22 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     skip_local_declarations(b);
 }
 
+static bool fail_too_large(const Baseline *b, Error *err) {
+    return fail(err, LIMIT, b->op_offset, "function needs more than %u bytes of code",
+                CODE_MAX_BYTES);
+}
+
 static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
     u32 bytes;
     masm_misses(b);
-    if (!code_finish(&b->code, &bytes) || bytes > BLOB_MAX_BYTES ||
-        b->out->code.count > UINT32_MAX) {
+    if (!code_finish(&b->code, &bytes)) {
         return fail(err, LIMIT, b->op_offset, "function too large for the target's branches");
+    }
+    if (bytes > CODE_MAX_BYTES) { // by its tails
+        return fail_too_large(b, err);
+    }
+    if (b->out->code.count > UINT32_MAX) {
+        return fail(err, LIMIT, b->op_offset, "more than 4 GiB of code in a thread");
     }
     u8 *entries = b->out->rodata.at + b->rodata_start;
     for (usize i = 0; i < b->table_labels.count; i++) {
@@ -230,7 +240,6 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
         .flags = b->has_frame ? 0 : BLOB_HAS_NO_FRAME,
         .code_at = (u32)b->code.start,
         .code_bytes = bytes,
-        .align = 16,
         .rodata_at = b->rodata_start,
         .rodata_bytes = (u32)b->out->rodata.count - b->rodata_start,
         .first_fixup = b->first_fixup,
@@ -257,6 +266,9 @@ static void record_trap(void *env, u32 code_offset, u32 wasm_offset, u8 kind) {
 static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blob, Error *err) {
     Baseline *b = state;
     if (setjmp(b->landing) != 0) {
+        if (b->code.is_too_large) {
+            return fail_too_large(b, err);
+        }
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory compiling a function");
     }
     code_open(&b->code, MASM_TARGET.code, &b->out->code, &b->landing);
