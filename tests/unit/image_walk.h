@@ -78,6 +78,9 @@ static u64 walk_state(const Image *image) {
 
 static u64 walk_code(const Image *image) {
     u64 sum = walk_bytes(image->bytes + image->exec_offset, image->exec_bytes);
+    u64 frame_bytes = 0;
+    const u8 *frames = image_eh_frame(image, &frame_bytes);
+    sum += frames == NULL ? 0 : walk_bytes(frames, frame_bytes);
     for (u32 i = 0; i < walk_count(image->funcs.count); i++) {
         const ImageFunc func = image_func(image, i);
         sum += walk_str(image_func_name(image, i)) + func.type;
