@@ -127,7 +127,8 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
  * be changed in place while the image lives (replace it by rename).
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
-/* The same of an open file, which is borrowed during the call. */
+/* The same of an open file, which is borrowed during the call. gdb does not see it: there is no path
+ * that it could open. */
 IMAGO_API ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error);
 /* An image in memory: copied once into an anonymous file, which is mapped. */
 IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,

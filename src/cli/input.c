@@ -108,6 +108,7 @@ int cli_image_open(const char *path, const ImagoCompileOptions *options, CliImag
     if (open_image_file(path, &image->fd)) {
         return 0;
     }
+    image->is_anonymous = true;
     Error err = ERROR_INIT;
     FileBytes bytes;
     const u64 start_ns = cli_now_ns();

@@ -13,6 +13,7 @@ bool cli_module_read(const char *path, FileBytes *bytes, Error *err);
 // A file that is an image already, or else a module compiled to an anonymous file.
 typedef struct CliImage {
     int fd;            // of the image; the caller's to close
+    bool is_anonymous; // fd is not of the file itself
     u64 module_bytes;  // 0: was an image
     u64 read_ns, compile_ns;
 } CliImage;

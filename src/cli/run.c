@@ -182,13 +182,13 @@ static bool make_wasi(Run *run, Error *err) {
     return run->wasi != NULL && imago_wasi_define(run->wasi, run->linker, err);
 }
 
-// A module that was just compiled has no file but a descriptor. Its name in /proc lets debuggers
-// open it as long as it runs.
+// By a path where there is one, for debuggers. A module that was just compiled has a name in /proc as
+// long as its descriptor is open.
 static ImagoImage *open_image(const Run *run, Error *err) {
     char path[48];
     (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), run->file.fd);
     ImagoImage *image =
-        run->file.module_bytes != 0 ? imago_image_open(run->engine, path, NULL) : NULL;
+        imago_image_open(run->engine, run->file.is_anonymous ? path : run->args->file, NULL);
     return image != NULL ? image : imago_image_open_fd(run->engine, run->file.fd, err);
 }
 

@@ -10,7 +10,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -103,29 +102,23 @@ static void announce(void) {
 
 // ---- Images -------------------------------------------------------------------------------------
 
-static bool is_usable(const char *path) {
-    static const char GONE[] = " (deleted)";
+usize runtime_debugger_path(const char *path, char *out) {
+    usize at = 0;
+    out[0] = 0;
+    if (path == NULL || path[0] == 0) {
+        return 1;
+    }
+    if (path[0] != '/' && getcwd(out, DEBUGGER_MAX_PATH) != NULL) {
+        at = strlen(out);
+        out[at++] = '/';
+    }
     const usize length = strlen(path);
-    return path[0] == '/' &&
-           (length < sizeof GONE || strcmp(path + length - (sizeof GONE - 1), GONE) != 0);
-}
-
-usize runtime_debugger_path(int fd, const char *path, char *out) {
-    ssize_t length = 0;
-    if (path != NULL && (path[0] == '/' || path[0] == 0)) {
-        length = (ssize_t)strnlen(path, DEBUGGER_MAX_PATH);
-        memcpy(out, path, (usize)length < DEBUGGER_MAX_PATH ? (usize)length : 0);
-    } else {
-        char link[32];
-        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        length = readlink(link, out, DEBUGGER_MAX_PATH);
-    }
-    const bool fits = length >= 0 && length < DEBUGGER_MAX_PATH;
-    out[fits ? length : 0] = 0;
-    if (!is_usable(out)) {
+    if ((path[0] != '/' && at == 0) || length >= DEBUGGER_MAX_PATH - at) {
         out[0] = 0;
+        return 1;
     }
-    return strlen(out) + 1;
+    memcpy(out + at, path, length + 1);
+    return at + length + 1;
 }
 
 static void insert(struct link_map *entry) {

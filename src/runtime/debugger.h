@@ -10,11 +10,12 @@
 
 enum { DEBUGGER_MAX_PATH = 1024 };
 
-// The absolute path that a debugger can open the file by: `path` if that is one, else, if it is not
-// empty, what the system says of fd. path may be NULL.
-//   out  DEBUGGER_MAX_PATH bytes; empty if there is no path, or too long a one
+// The absolute form of a path, by which a debugger opens the file. One system call if it is
+// relative.
+//   path  may be NULL
+//   out   DEBUGGER_MAX_PATH bytes; empty if there is no path, or too long a one
 // Returns the bytes written, with the zero.
-usize runtime_debugger_path(int fd, const char *path, char *out);
+usize runtime_debugger_path(const char *path, char *out);
 
 // Makes Valgrind read the symbols of a file that has just been mapped; elsewhere nothing.
 void runtime_debugger_show_mapping(const ImagoImage *image, int fd);

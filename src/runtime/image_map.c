@@ -122,10 +122,10 @@ static bool keep_file(ImagoImage *image, int fd, Error *err) {
                                   strerror(errno));
 }
 
-// With the path as far as it is known.
-static ImagoImage *image_new(ImagoEngine *engine, int fd, const char *path, Error *err) {
+// With the path, if it is known.
+static ImagoImage *image_new(ImagoEngine *engine, const char *path, Error *err) {
     char name[DEBUGGER_MAX_PATH];
-    const usize name_bytes = runtime_debugger_path(fd, path, name);
+    const usize name_bytes = runtime_debugger_path(path, name);
     ImagoImage *image = mem_alloc(sizeof *image + name_bytes);
     if (image == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
@@ -141,7 +141,7 @@ static ImagoImage *image_new(ImagoEngine *engine, int fd, const char *path, Erro
 // it is not known.
 static ImagoImage *open_file(ImagoEngine *engine, int fd, const char *path, bool *takes,
                              Error *err) {
-    ImagoImage *image = image_new(engine, fd, path, err);
+    ImagoImage *image = image_new(engine, path, err);
     if (image == NULL) {
         return NULL;
     }
@@ -215,7 +215,7 @@ ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_
         close(fd);
         return NULL;
     }
-    return open_fd_take(engine, fd, "", error);
+    return open_fd_take(engine, fd, NULL, error);
 }
 
 void imago_image_delete(ImagoImage *image) {
