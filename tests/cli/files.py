@@ -2,6 +2,7 @@
 import os
 import resource
 import subprocess
+import threading
 
 from harness import IMAGO, Skip, run
 from rows_traps import PROGRAMS as TRAP_PROGRAMS
@@ -164,6 +165,35 @@ def image_for_another_processor(folder):
         expect(run(command), 65, "file is for ELF machine 183, this library runs code for 62")
 
 
+def input_changes_while_compiled(folder):
+    """Cut and written anew all the while: the input is read once, so that what comes out is an
+    error about the module, or an image of what was read; no signal, no half of an image."""
+    module, image = folder.file("slow.wasm"), folder.file("slow.image")
+    contents = slow_module(0.04)
+    with open(module, "wb") as file:
+        file.write(contents)
+    over = threading.Event()
+
+    def rewrite():
+        while not over.is_set():
+            os.truncate(module, len(contents) // 3)
+            with open(module, "r+b") as file:
+                file.write(contents)
+            over.wait(0.001)
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        for _ in range(8):
+            status, _, err = run(["compile", module, "-o", image])
+            assert status in (0, 65), f"exit status {status}: {err}"
+            if status == 0:
+                expect(run(["verify", image]), 0)
+    finally:
+        over.set()
+        writer.join()
+    expect(run(["compile", module, "-o", image]), 0)
+
+
 def little_address_space(folder):
     """Refused memory is exit status 71 with a reason, not a crash."""
     if "asan" in IMAGO:
@@ -231,6 +261,6 @@ TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
     guest_loses_its_output, damaged_image, verified_image, image_for_another_processor,
-    little_address_space, few_descriptors,
+    input_changes_while_compiled, little_address_space, few_descriptors,
     leaves_nothing_when_killed, stays_below_a_file_size, takes_long_names, statistics,
 ]

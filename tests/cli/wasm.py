@@ -49,7 +49,7 @@ def func_name_section(func, text):
 def slow_module(seconds_of_work):
     """A module of one function type whose compilation takes a while."""
     code = b"\x41\x01\x41\x02\x6a\x1a" * 200000 + b"\x0b"
-    count = 30 * seconds_of_work
+    count = round(30 * seconds_of_work)
     bodies = body(code) * count
     return (HEAD + ONE_TYPE + section(FUNC, leb(count) + bytes(count)) +
             section(CODE, leb(count) + bodies))
