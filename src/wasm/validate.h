@@ -17,11 +17,14 @@ typedef struct LocalFacts {
     u8 type;         // ValType
     bool needs_zero; // a local.get may see the initial zero (never set for parameters)
     bool is_param;
-    u8 reserved;
+    bool is_set;   // private: assigned in the innermost loop
     u32 last_use;  // body offset behind which no local.get can see the present value, if ...
     u32 last_loop; // ... this is ID_NONE; else ordinal of the loop at whose end it is dead
-    // Private to the validator: where the dominating first assignment stands.
-    u32 def_block, def_depth;
+    // Private to the validator: see validate_facts.c.
+    u32 known_loop;
+    u32 def_depth;
+    u32 serial;
+    u64 weight;
 } LocalFacts;
 
 // A local that is worth a register in a loop.

@@ -1,4 +1,5 @@
 // Validator: blocks, branches and calls (specification 3.3.8).
+#include "base/alloc.h"
 #include "types/limits.h"
 #include "wasm/validate_int.h"
 
@@ -30,32 +31,48 @@ static void note_type(Validator *v, u32 type) {
     }
 }
 
-// The frame's operands begin at the stack's present top.
-static bool push_frame(Validator *v, u32 type, u8 byte) {
-    const Frame frame = {
-        .height = (u32)(v->sp - v->stack),
-        .type = type,
-        .ordinal = v->next_ordinal++,
-        .op = byte,
-        .is_in_dead = v->is_dead,
-    };
-    if (!vec_push(&v->frames, frame)) {
+bool control_init(Validator *v) {
+    enum { FIRST_ROOM = 64 };
+    v->frames = mem_alloc(FIRST_ROOM * sizeof(Frame));
+    v->frames_end = v->frames + FIRST_ROOM;
+    return v->frames != NULL;
+}
+
+// Called when the innermost frame is the last one there is room for.
+static bool grow_frames(Validator *v) {
+    const usize count = (usize)(v->frames_end - v->frames);
+    Frame *frames = mem_grow(v->frames, count * sizeof(Frame), 2 * count * sizeof(Frame));
+    if (frames == NULL) {
         return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
     }
-    v->top = &v->frames.at[v->frames.count - 1];
-    v->base = v->sp;
-    if (UNLIKELY(v->is_dead)) {
-        facts_set_dead(v, false);
+    v->frames = frames;
+    v->frames_end = frames + 2 * count;
+    v->top = v->deepest = frames + count - 1;
+    return true;
+}
+
+// The frame's operands begin at the stack's present top.
+static bool push_frame(Validator *v, u32 type, u8 byte) {
+    if (UNLIKELY(v->top + 1 == v->frames_end)) {
+        TRY(grow_frames(v));
     }
-    v->max_control = v->frames.count > v->max_control ? (u32)v->frames.count : v->max_control;
+    *++v->top = (Frame){
+        .height = (u32)(v->sp - v->stack),
+        .type = type,
+        .first_def = (u32)v->defs.count,
+        .op = byte,
+        .is_in_dead = v->is_dead,
+        .is_plain = type == BLOCK_INLINE && byte != BYTE_LOOP && !v->is_dead,
+    };
+    v->base = v->sp;
+    facts_set_dead(v, false);
+    v->deepest = v->top > v->deepest ? v->top : v->deepest;
     return true;
 }
 
 bool control_begin(Validator *v) {
-    v->frames.count = 0;
-    v->next_ordinal = 0;
-    facts_set_dead(v, false);
-    v->max_control = 0;
+    v->is_dead = false;
+    v->top = v->deepest = v->frames;
     v->sp = v->stack;
     return push_frame(v, v->module->funcs[v->func].type, BYTE_BLOCK);
 }
@@ -77,15 +94,10 @@ bool control_block(Validator *v, u8 byte) {
 }
 
 static void pop_frame(Validator *v) {
-    if (UNLIKELY(v->is_dead | v->top->is_in_dead)) {
-        facts_set_dead(v, v->top->is_in_dead);
-    }
-    v->top->ordinal = FRAME_CLOSED;
-    v->frames.count--;
-    v->top--; // below the first frame in the end; not used then
-    if (v->frames.count != 0) {
-        v->base = v->stack + v->top->height;
-    }
+    facts_block_end(v);
+    facts_set_dead(v, v->top->is_in_dead);
+    v->top--;
+    v->base = v->stack + v->top->height;
 }
 
 // Pops what the innermost frame must leave behind, and nothing else may be there.
@@ -99,50 +111,50 @@ static bool finish_frame(Validator *v) {
     return true;
 }
 
-static bool do_else(Validator *v) {
+bool control_else(Validator *v) {
     if (v->top->op != BYTE_IF) {
         return fail_at(v, MALFORMED, v->op_at, "unexpected else: no if is open");
     }
     TRY(finish_frame(v));
-    v->top->op = BYTE_ELSE;
-    v->top->ordinal = v->next_ordinal++;
+    facts_block_end(v);
     facts_set_dead(v, false);
+    v->top->op = BYTE_ELSE;
     return stack_push_list(v, block_params(v, v->top->type));
+}
+
+static bool check_no_else(Validator *v) {
+    const TypeList params = block_params(v, v->top->type);
+    const TypeList results = block_results(v, v->top->type);
+    if (params.count != results.count ||
+        (params.count != 0 && memcmp(params.at, results.at, params.count) != 0)) {
+        return fail_at(v, INVALID, v->op_at,
+                       "type mismatch: if without else must leave what it takes");
+    }
+    return true;
 }
 
 bool control_end(Validator *v) {
     const Frame frame = *v->top;
-    if (LIKELY(frame.type == BLOCK_INLINE && v->sp == v->base && frame.op != BYTE_LOOP)) {
-        pop_frame(v);
-        return true;
-    }
     TRY(finish_frame(v));
-    const TypeList results = block_results(v, frame.type);
     if (frame.op == BYTE_IF) {
-        const TypeList params = block_params(v, frame.type);
-        if (params.count != results.count ||
-            (params.count != 0 && memcmp(params.at, results.at, params.count) != 0)) {
-            return fail_at(v, INVALID, v->op_at,
-                           "type mismatch: if without else must leave what it takes");
-        }
+        TRY(check_no_else(v));
     }
     if (frame.op == BYTE_LOOP) {
-        TRY(facts_loop_end(v));
+        facts_loop_end(v);
     }
     pop_frame(v);
-    return stack_push_list(v, results);
+    return stack_push_list(v, block_results(v, frame.type));
 }
 
 // Types that a branch to the label takes along.
 static TypeList label_types(const Validator *v, u32 label) {
-    const Frame *frame = &v->frames.at[v->frames.count - 1 - label];
-    return frame->op == BYTE_LOOP ? block_params(v, frame->type)
-                                              : block_results(v, frame->type);
+    const Frame *frame = v->top - label;
+    return frame->op == BYTE_LOOP ? block_params(v, frame->type) : block_results(v, frame->type);
 }
 
 static bool imm_label(Validator *v, TypeList *types) {
     u32 label;
-    TRY(imm_index(v, (u32)v->frames.count, "label", &label));
+    TRY(imm_index(v, frame_depth(v), "label", &label));
     *types = label_types(v, label);
     return true;
 }
@@ -167,7 +179,7 @@ bool control_br_if(Validator *v) {
     return stack_push_list(v, types);
 }
 
-static bool do_br_table(Validator *v) {
+bool control_br_table(Validator *v) {
     const u8 *at = v->at;
     u32 count;
     TRY(imm_u32(v, &count));
@@ -198,13 +210,13 @@ static bool do_br_table(Validator *v) {
     return true;
 }
 
-static bool do_return(Validator *v) {
+bool control_return(Validator *v) {
     TRY(stack_pop_list(v, (TypeList){type_results(v->type), v->type->result_count}));
     stack_make_dead(v);
     return true;
 }
 
-static bool do_unreachable(Validator *v) {
+bool control_unreachable(Validator *v) {
     stack_make_dead(v);
     return true;
 }
@@ -226,7 +238,7 @@ bool control_call(Validator *v) {
     return apply_type(v, m->funcs[func].type);
 }
 
-static bool do_call_indirect(Validator *v) {
+bool control_call_indirect(Validator *v) {
     const Module *m = v->module;
     u32 type;
     u32 table;
@@ -240,21 +252,3 @@ static bool do_call_indirect(Validator *v) {
     TRY(stack_pop(v, VAL_I32));
     return apply_type(v, type);
 }
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum" // the rare control instructions only
-bool control_rare(Validator *v, Opcode op) {
-    switch (op) {
-    case OP_UNREACHABLE:
-        return do_unreachable(v);
-    case OP_ELSE:
-        return do_else(v);
-    case OP_BR_TABLE:
-        return do_br_table(v);
-    case OP_RETURN:
-        return do_return(v);
-    default:
-        return do_call_indirect(v);
-    }
-}
-#pragma GCC diagnostic pop

@@ -14,10 +14,15 @@
 // before is replaced: the loops of an earlier local.get have ended since, or are open still and
 // count now.
 //
-// Hot locals. Accesses in loops are pushed on a stack of events. The end of a loop adds up the
-// events since its start by local, keeps the heaviest, and leaves those as one event each, eight
-// times heavier, to the loop around. So a loop costs its own accesses and MAX_HOT_LOCALS for each
-// loop directly inside.
+// Both change seldom for one local. So each loop, and the body around, has a serial; a local has
+// that of the innermost loop it was accessed in, plus how much is known of it there: the rest of
+// the accesses there take what is known. The end of a loop restores what the loop around knew. The
+// end of a block forgets it of the locals that the block assigned first, which v->defs lists.
+//
+// Hot locals. An access counts in the local itself. The first one in a loop saves what the loop
+// around has counted, the end of the loop restores it, keeps the heaviest locals, and adds those,
+// eight times heavier, to the loop around. So a loop costs its own accesses and MAX_HOT_LOCALS for
+// each loop directly inside.
 #include "base/alloc.h"
 #include "types/limits.h"
 #include "wasm/validate_int.h"
@@ -27,6 +32,18 @@ enum {
     MIN_HOT_BUDGET = 4096,
     MIN_LOCALS_ROOM = 128, // every index of one byte
 };
+
+// What is known of a local in the loop of its serial, in that number's low bits.
+enum {
+    KNOWN_GET = 0,   // a local.get is dominated, and makes last_loop known_loop
+    KNOWN_SET = 1,   // live code has assigned it, here or before
+    KNOWN_COUNT = 2, // only that its weight is this loop's; the low bit does not matter then
+    SERIAL_STEP = 4,
+};
+
+// LocalFacts.def_depth when it is not the depth of an open block that assigns the local.
+enum { DEF_NONE = 0, DEF_FUNC = 1 };
+#define DEF_LOST UINT32_MAX
 
 static bool no_memory(Validator *v) {
     return fail_at(v, NO_MEMORY, v->body, "out of memory");
@@ -43,39 +60,23 @@ static bool grow_locals(Validator *v) {
         return no_memory(v);
     }
     v->locals = locals;
-    void *slots = mem_grow(v->sum_slots, v->locals_room * sizeof(u64), room * sizeof(u64));
-    if (slots == NULL) {
-        return no_memory(v); // locals_room still tells how much of both is in use
-    }
-    v->sum_slots = slots;
     v->locals_room = room;
     return true;
 }
 
 bool facts_begin(Validator *v) {
     v->stamp++;
-    v->loop_depth = 0;
-    v->loops.count = v->open_loops.count = v->hots.count = 0;
-    v->accessed.count = 0;
+    v->func_serial += (u32)(v->loops.count + 1) * SERIAL_STEP;
+    v->serial = v->loop_serial = v->func_serial;
+    v->loops.count = v->open_loops.count = v->outers.count = v->hots.count = 0;
+    v->accessed.count = v->defs.count = 0;
     v->has_call = v->has_foreign_call = v->has_builtin = false;
     v->simd_at = NULL;
-    if (v->locals_room < v->local_count || v->locals == NULL) {
-        TRY(grow_locals(v));
-    }
-    // An access has two bytes at least, and a loop that ends leaves no more events than it found.
-    const usize accesses = (usize)(v->end - v->body) / 2 + 1;
-    const usize touched = accesses < v->local_count ? accesses : v->local_count;
-    if (v->event_room < accesses) {
-        Event *events = mem_grow(v->events, accesses * sizeof(Event), accesses * sizeof(Event));
-        if (events == NULL) {
-            return no_memory(v);
-        }
-        v->events = events;
-        v->event_room = accesses;
-    }
-    v->event_at = v->events;
-    return vec_reserve(&v->accessed, touched) || no_memory(v);
+    v->is_out_of_memory = false;
+    return (LIKELY(v->locals_room >= v->local_count) && v->locals != NULL) || grow_locals(v);
 }
+
+bool facts_ok(Validator *v) { return !v->is_out_of_memory || no_memory(v); }
 
 static ValType declared_type(const Validator *v, u32 local) {
     if (local < v->type->param_count) {
@@ -91,120 +92,140 @@ static ValType declared_type(const Validator *v, u32 local) {
     return first->type;
 }
 
-bool facts_touch(Validator *v, u32 local) {
-    if (local >= v->local_count) {
-        return fail_at(v, INVALID, v->op_at, "unknown local %u: the function has %u", local,
-                       v->local_count);
-    }
-    const bool is_param = local < v->type->param_count;
-    v->locals[local] = (LocalFacts){
+// First access in this function.
+static void touch(Validator *v, LocalFacts *local, u32 index) {
+    const bool is_param = index < v->type->param_count;
+    *local = (LocalFacts){
         .stamp = v->stamp,
-        .type = (u8)declared_type(v, local),
+        .type = (u8)declared_type(v, index),
         .is_param = is_param,
         .last_loop = ID_NONE,
-        // Parameters are assigned in the function's frame, the first one.
-        .def_block = is_param ? 0 : ID_NONE,
+        .def_depth = is_param ? DEF_FUNC : DEF_NONE,
     };
-    v->accessed.at[v->accessed.count++] = local;
-    return true;
+    v->is_out_of_memory |= !vec_push(&v->accessed, index);
+}
+
+// First access in the innermost loop since another one has ended.
+static void enter_loop(Validator *v, LocalFacts *local, u32 index) {
+    if (local->stamp != v->stamp) {
+        touch(v, local, index);
+    }
+    if (v->open_loops.count != 0) {
+        const Outer outer = {
+            .local = index,
+            .serial = local->serial,
+            .known_loop = local->known_loop,
+            .is_set = local->is_set,
+            .weight = local->weight,
+        };
+        v->is_out_of_memory |= !vec_push(&v->outers, outer);
+    }
+    local->serial = v->loop_serial + KNOWN_COUNT;
+    local->weight = 0;
+    local->is_set = false;
+}
+
+// The local, whose weight is that in the innermost loop.
+static inline LocalFacts *local_here(Validator *v, u32 index) {
+    LocalFacts *local = &v->locals[index];
+    if (local->serial - v->loop_serial >= SERIAL_STEP) {
+        enter_loop(v, local, index);
+    }
+    return local;
+}
+
+static u32 depth_of_open_loop(const Validator *v, usize i) {
+    return v->loops.at[v->open_loops.at[i]].end_offset;
 }
 
 // The outermost open loop that was opened inside frame `depth`, or ID_NONE. While a loop is open
 // its end_offset holds the depth of its frame.
 static u32 outer_loop(const Validator *v, u32 depth) {
-    if (v->loop_depth <= depth) {
+    usize low = 0;
+    usize high = v->open_loops.count;
+    if (high == 0 || depth_of_open_loop(v, high - 1) <= depth) {
         return ID_NONE;
     }
-    if (v->loops.at[v->open_loops.at[0]].end_offset > depth) {
+    if (depth_of_open_loop(v, 0) > depth) {
         return v->open_loops.at[0];
     }
-    usize low = 1;
-    usize high = v->open_loops.count;
     while (low < high) {
         const usize middle = (low + high) / 2;
-        if (v->loops.at[v->open_loops.at[middle]].end_offset > depth) {
+        if (depth_of_open_loop(v, middle) > depth) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    return low < v->open_loops.count ? v->open_loops.at[low] : ID_NONE;
+    return v->open_loops.at[low];
 }
 
-void facts_get_slow(Validator *v, LocalFacts *local, u32 offset) {
+void facts_get(Validator *v, u32 index, u32 offset) {
+    LocalFacts *local = local_here(v, index);
+    local->weight++;
     if (v->is_dead) {
         return;
     }
-    if (!facts_is_dominated(v, local)) {
+    if (local->def_depth == DEF_NONE || local->def_depth == DEF_LOST) {
         local->needs_zero = true;
-        local->def_block = local->def_depth = 0;
+        local->def_depth = DEF_FUNC;
     }
     local->last_use = offset;
-    local->last_loop = outer_loop(v, local->def_depth);
+    local->last_loop = local->known_loop = outer_loop(v, local->def_depth);
+    local->serial = v->loop_serial + KNOWN_GET;
 }
 
-void facts_set_slow(Validator *v, LocalFacts *local) {
+void facts_set(Validator *v, u32 index) {
+    LocalFacts *local = local_here(v, index);
+    local->weight++;
+    local->is_set = true;
     if (v->is_dead) {
         return;
     }
-    local->def_depth = frame_depth(v);
-    local->def_block = v->top->ordinal;
+    if (local->def_depth == DEF_NONE) {
+        local->def_depth = frame_depth(v);
+        v->is_out_of_memory |= !vec_push(&v->defs, index);
+        local->serial = v->loop_serial + KNOWN_GET;
+        local->known_loop = ID_NONE; // this loop assigns it anew each time
+    } else if ((local->serial & KNOWN_COUNT) != 0) {
+        local->serial = v->loop_serial + KNOWN_SET;
+    }
 }
 
 void facts_set_dead(Validator *v, bool is_dead) {
-    const usize open = v->open_loops.count;
     v->is_dead = is_dead;
-    v->loop_depth = is_dead     ? UINT32_MAX
-                    : open != 0 ? v->loops.at[v->open_loops.at[open - 1]].end_offset
-                                : 0;
+    v->serial = is_dead ? SERIAL_DEAD : v->loop_serial;
+}
+
+void facts_block_end(Validator *v) {
+    while (v->defs.count > v->top->first_def) {
+        LocalFacts *local = &v->locals[v->defs.at[--v->defs.count]];
+        local->def_depth = DEF_LOST;
+        local->serial |= KNOWN_SET;
+    }
+}
+
+static u32 serial_of_loop(const Validator *v, u32 ordinal) {
+    return v->func_serial + (ordinal + 1) * SERIAL_STEP;
 }
 
 bool facts_loop_begin(Validator *v) {
     const u32 ordinal = (u32)v->loops.count;
     const LoopFacts loop = {
         .end_offset = frame_depth(v),
-        .first_hot = (u32)(v->event_at - v->events),
+        .first_hot = (u32)v->outers.count,
     };
     if (!vec_push(&v->loops, loop) || !vec_push(&v->open_loops, ordinal)) {
         return no_memory(v);
     }
-    v->loop_depth = frame_depth(v);
-    return true;
-}
-
-void facts_call(Validator *v) {
-    if (v->open_loops.count != 0) {
-        v->loops.at[v->open_loops.at[v->open_loops.count - 1]].has_call = true;
-    }
-}
-
-static u32 add_weights(u32 a, u32 b) { return add_u32(a, b, &a) ? a : UINT32_MAX; }
-
-// Adds the events from `first` on up in v->sums, one element a local.
-static bool sum_events(Validator *v, const Event *first) {
-    const u64 serial = (u64)++v->sum_serial << 32;
-    v->sums.count = 0;
-    for (const Event *event = first; event < v->event_at; event++) {
-        const u32 local = event->key >> 1;
-        u64 slot = v->sum_slots[local];
-        if ((slot & ~(u64)UINT32_MAX) != serial) {
-            slot = serial | v->sums.count;
-            v->sum_slots[local] = slot;
-            if (!vec_push(&v->sums, (HotLocal){.local = local})) {
-                return no_memory(v);
-            }
-        }
-        HotLocal *sum = &v->sums.at[(u32)slot];
-        sum->weight = add_weights(sum->weight, event->weight);
-        sum->is_assigned |= (event->key & 1) != 0;
-    }
+    v->serial = v->loop_serial = serial_of_loop(v, ordinal);
     return true;
 }
 
 // One integer that is greater for hotter locals, for those of equal weight of lower index.
-static u64 hot_rank(const HotLocal *hot) {
-    const u32 low = (MAX_LOCALS - hot->local) << 1 | hot->is_assigned;
-    return (u64)hot->weight << 32 | low;
+static u64 hot_rank(u32 index, const LocalFacts *local) {
+    const u64 weight = local->weight > UINT32_MAX ? UINT32_MAX : local->weight;
+    return weight << 32 | (MAX_LOCALS - index) << 1 | local->is_set;
 }
 
 static HotLocal hot_of_rank(u64 rank) {
@@ -230,45 +251,55 @@ static u32 insert_hot(u64 *best, u32 count, u64 rank) {
     return longer;
 }
 
-// Replaces the events of the loop that ends by those of its hot locals.
-static void leave_events(Validator *v, const u64 *best, u32 count) {
-    for (u32 i = 0; i < count; i++) {
-        const HotLocal hot = hot_of_rank(best[i]);
-        const u64 weight = (u64)hot.weight * LOOP_FACTOR;
-        *v->event_at++ = (Event){
-            hot.local << 1 | hot.is_assigned,
-            weight > UINT32_MAX ? UINT32_MAX : (u32)weight,
-        };
+// Puts the hottest locals of the loop that ends into `best`, and all of them back to what the loop
+// around knows. Returns how many are best.
+static u32 take_hots(Validator *v, usize first_outer, u64 *best) {
+    u32 count = 0;
+    for (usize i = first_outer; i < v->outers.count; i++) {
+        const Outer *outer = &v->outers.at[i];
+        LocalFacts *local = &v->locals[outer->local];
+        count = insert_hot(best, count, hot_rank(outer->local, local));
+        local->serial = outer->serial;
+        local->known_loop = outer->known_loop;
+        local->weight = outer->weight;
+        local->is_set = outer->is_set;
     }
+    v->outers.count = first_outer;
+    return count;
 }
 
-bool facts_loop_end(Validator *v) {
-    LoopFacts *loop = &v->loops.at[v->open_loops.at[--v->open_loops.count]];
-    Event *first_event = v->events + loop->first_hot;
-    u64 best[MAX_HOT_LOCALS];
-    u32 count = 0;
-    TRY(sum_events(v, first_event));
-    for (usize i = 0; i < v->sums.count; i++) {
-        count = insert_hot(best, count, hot_rank(&v->sums.at[i]));
-    }
-    loop->end_offset = body_offset(v, v->at);
+static void keep_hots(Validator *v, LoopFacts *loop, const u64 *best, u32 count) {
     loop->first_hot = (u32)v->hots.count;
     // Thousands of loops around the same locals would need more than the body's own size.
     const usize budget = (usize)(v->end - v->body) / 2 + MIN_HOT_BUDGET;
     loop->hot_count = (u16)(v->hots.count + count <= budget ? count : 0);
+    if (!vec_reserve(&v->hots, loop->hot_count)) {
+        v->is_out_of_memory = true;
+        loop->hot_count = 0;
+    }
     for (u32 i = 0; i < loop->hot_count; i++) {
-        if (!vec_push(&v->hots, hot_of_rank(best[i]))) {
-            return no_memory(v);
-        }
+        v->hots.at[v->hots.count++] = hot_of_rank(best[i]);
     }
-    const bool has_call = loop->has_call;
-    v->loop_depth = 0;
-    v->event_at = first_event;
-    if (v->open_loops.count != 0) {
-        LoopFacts *outer = &v->loops.at[v->open_loops.at[v->open_loops.count - 1]];
-        outer->has_call |= has_call;
-        v->loop_depth = outer->end_offset;
-        leave_events(v, best, count);
+}
+
+void facts_loop_end(Validator *v) {
+    const u32 ordinal = v->open_loops.at[--v->open_loops.count];
+    LoopFacts *loop = &v->loops.at[ordinal];
+    u64 best[MAX_HOT_LOCALS];
+    const u32 count = take_hots(v, loop->first_hot, best);
+    loop->end_offset = body_offset(v, v->at);
+    keep_hots(v, loop, best, count);
+    if (v->open_loops.count == 0) {
+        v->loop_serial = v->func_serial;
+        return;
     }
-    return true;
+    const u32 outer = v->open_loops.at[v->open_loops.count - 1];
+    v->loops.at[outer].has_call |= loop->has_call;
+    v->loop_serial = serial_of_loop(v, outer);
+    for (u32 i = 0; i < count; i++) {
+        const HotLocal hot = hot_of_rank(best[i]);
+        LocalFacts *local = local_here(v, hot.local);
+        local->weight += (u64)hot.weight * LOOP_FACTOR;
+        local->is_set |= hot.is_assigned;
+    }
 }

@@ -23,6 +23,10 @@ static Reader reader_here(const Validator *v) {
 }
 
 bool imm_u8(Validator *v, u8 *value) {
+    if (LIKELY(v->at < v->end)) {
+        *value = *v->at++;
+        return true;
+    }
     Reader r = reader_here(v);
     *value = read_u8(&r);
     v->at = r.at;
@@ -91,7 +95,7 @@ bool imm_val_type(Validator *v, ValType *type) {
     u8 byte;
     TRY(imm_u8(v, &byte));
     *type = (ValType)v->type_of_byte[byte];
-    return *type != VAL_NONE || bad_type(v, at, byte, "value type");
+    return LIKELY(*type != VAL_NONE) || bad_type(v, at, byte, "value type");
 }
 
 bool imm_ref_type(Validator *v, ValType *type) {
@@ -103,7 +107,6 @@ bool imm_ref_type(Validator *v, ValType *type) {
 }
 
 bool imm_block_type(Validator *v, u32 *type) {
-    enum { BLOCK_EMPTY = 0x40 };
     const u8 *at = v->at;
     if (LIKELY(at < v->end)) {
         const u8 value = v->type_of_byte[*at];
@@ -169,11 +172,6 @@ bool imm_lane(Validator *v, u32 lane_count) {
     return true;
 }
 
-bool imm_index_slow(Validator *v, u32 count, const char *what, u32 *index) {
-    const u8 *at = v->at;
-    TRY(imm_u32(v, index));
-    if (UNLIKELY(*index >= count)) {
-        return fail_at(v, INVALID, at, "unknown %s %u: there are %u", what, *index, count);
-    }
-    return true;
+bool imm_bad_index(Validator *v, const u8 *at, u32 count, const char *what, u32 index) {
+    return fail_at(v, INVALID, at, "unknown %s %u: there are %u", what, index, count);
 }

@@ -1,7 +1,8 @@
 // What the files of the validator share.
 //
-// The main loop (validate.c) keeps position and stack top in registers and does the frequent
-// opcodes itself. For the others it stores them in the Validator and calls a function here.
+// validate_fast.c passes over frequent instructions in their usual form, with position and stack
+// top in registers. Each other one is left to validate_op, which knows them all, finds its state in
+// the Validator, and finds the words for errors.
 #ifndef WASM_VALIDATE_INT_H
 #define WASM_VALIDATE_INT_H
 
@@ -9,62 +10,37 @@
 #include "wasm/opcode.h"
 #include "wasm/validate.h"
 
-// What the main loop does with an opcode byte.
-typedef enum ShapeKind {
-    SHAPE_OTHER, // rare: validate_other
-    SHAPE_UNARY,  // one operand, one result, no immediate
-    SHAPE_BINARY, // two operands of the same type, one result, no immediate
-    SHAPE_LOAD,
-    SHAPE_STORE,
-    SHAPE_I32_CONST,
-    SHAPE_I64_CONST,
-    SHAPE_LOCAL_GET,
-    SHAPE_LOCAL_SET,
-    SHAPE_LOCAL_TEE,
-    SHAPE_BLOCK, // block, loop, if
-    SHAPE_END,
-    SHAPE_BR,
-    SHAPE_BR_IF,
-    SHAPE_CALL,
-    SHAPE_DROP,
-} ShapeKind;
-
-// Row of OPCODES in the form that the loop works with. Operands are compared byte by byte: a wider
-// load would have to wait for the byte stores before it.
-typedef struct Shape {
-    u8 pops[3]; // ValTypes, topmost first
-    u8 pop_count;
-    u8 result;     // ValType or VAL_NONE
-    u8 kind;       // ShapeKind
-    u8 align_log2; // of the natural alignment
-    u8 reserved;
-} Shape;
-
 // Types of a block, in the order of the stack.
 typedef struct TypeList {
     const u8 *at;
     u32 count;
 } TypeList;
 
-// An open block. `ordinal` is unique in the function; the arms of an `if` have different ones.
+// An open block.
 typedef struct Frame {
-    u32 height; // operands below it
-    u32 type;   // index of a function type, or BLOCK_INLINE | ValType
-    u32 ordinal;
-    u8 op;            // opcode byte: block, loop, if, else
-    bool is_in_dead;  // the block around it was dead at its start
+    u32 height;      // operands below it
+    u32 type;        // index of a function type, or BLOCK_INLINE | ValType
+    u32 first_def;   // v->defs from there on got their first assignment in it
+    u8 op;           // opcode byte: block, loop, if, else
+    bool is_in_dead; // the block around it was dead at its start
+    bool is_plain;   // no loop, in live code, neither takes nor leaves operands
+    u8 reserved;
 } Frame;
+_Static_assert(sizeof(Frame) == 16, "modules nest millions of blocks");
 
-enum { BYTE_BLOCK = 0x02, BYTE_LOOP = 0x03, BYTE_IF = 0x04, BYTE_ELSE = 0x05 };
+enum { BYTE_BLOCK = 0x02, BYTE_LOOP = 0x03, BYTE_IF = 0x04, BYTE_ELSE = 0x05, BYTE_END = 0x0B };
+enum { BLOCK_EMPTY = 0x40 }; // as a block type
 
 #define BLOCK_INLINE 0x80000000u
-#define FRAME_CLOSED (ID_NONE - 1)
+#define SERIAL_DEAD UINT32_MAX // as v->serial: no local has it
 
-// Accesses to a local inside open loops. A closed loop leaves its hot locals as one event each.
-typedef struct Event {
-    u32 key; // local << 1 | is_set
-    u32 weight;
-} Event;
+// What the loop around knew of a local that an inner loop accesses.
+typedef struct Outer {
+    u32 local;
+    u32 serial, known_loop;
+    bool is_set;
+    u64 weight;
+} Outer;
 
 // A run of locals of the same type: those below `end` and not below the previous run's.
 typedef struct LocalRun {
@@ -91,11 +67,12 @@ struct Validator {
     u8 *sp, *base; // first free one; first one of the innermost frame
     usize height;  // at least; for operands of type VAL_NONE, which is zero
 
-    VEC(Frame) frames;
-    Frame *top; // innermost
-    bool is_dead; // the rest of the innermost frame is not reached; see facts_set_dead
-    u32 next_ordinal;
-    u32 max_control;
+    // Open blocks. frames[0] stands for what is outside of the function, its depth is 0; the
+    // function's own frame has depth 1.
+    Frame *frames, *frames_end;
+    Frame *top;     // innermost
+    Frame *deepest; // of this function
+    bool is_dead;   // the rest of the innermost frame is not reached; see facts_set_dead
 
     u32 stamp; // of the present function
     u32 local_count;
@@ -103,25 +80,22 @@ struct Validator {
     u32 locals_room;
     VEC(LocalRun) runs;
     VEC(u32) accessed;
+    VEC(u32) defs; // locals, by the open frame that first assigned them
 
     VEC(LoopFacts) loops;
     VEC(u32) open_loops; // ordinals, outermost first
-    u32 loop_depth;      // frame index of the innermost open loop; 0: none; UINT32_MAX: dead code
-    Event *events;       // event_room of them
-    usize event_room;
-    Event *event_at;     // first free one
+    u32 func_serial;     // of the function's body outside of loops
+    u32 loop_serial;     // of the innermost loop, or func_serial
+    u32 serial;          // loop_serial, or SERIAL_DEAD
+    VEC(Outer) outers;   // by open loop
     VEC(HotLocal) hots;
-    VEC(HotLocal) sums; // scratch: accesses by local in the loop that ends
-    u64 *sum_slots;     // locals_room of them: serial of the loop << 32 | index in sums
-    u32 sum_serial;
+    bool is_out_of_memory;
 
     bool has_call, has_foreign_call, has_builtin;
     const u8 *simd_at; // first use of FEATURE_SIMD
 
     u8 *type_has_v128;    // by type index
     u8 type_of_byte[256]; // ValType by its code in the binary format
-    Shape by_byte[256];
-    Shape by_opcode[OP_COUNT];
 };
 
 enum { MAX_OPERANDS = 7654321 };
@@ -131,7 +105,19 @@ enum { MAX_OPERANDS = 7654321 };
     fail((v)->err, code, (u64)((where) - (v)->module->bytes), __VA_ARGS__)
 
 static inline u32 body_offset(const Validator *v, const u8 *at) { return (u32)(at - v->body); }
-static inline u32 frame_depth(const Validator *v) { return (u32)v->frames.count - 1; }
+static inline u32 frame_depth(const Validator *v) { return (u32)(v->top - v->frames); }
+
+// Of a width in opcodes.def.
+static inline u8 log2_of(u32 width) { return width == 0 ? 0 : (u8)__builtin_ctz(width); }
+
+// Of params and results in opcodes.def.
+static inline ValType type_of_letter(char letter) {
+    static const u8 TYPES[] = {
+        ['i'] = VAL_I32,  ['I'] = VAL_I64,     ['f'] = VAL_F32,       ['F'] = VAL_F64,
+        ['v'] = VAL_V128, ['n'] = VAL_FUNCREF, ['x'] = VAL_EXTERNREF,
+    };
+    return (ValType)TYPES[(u8)letter];
+}
 
 static inline void note_simd(Validator *v, const u8 *at) {
     v->simd_at = v->simd_at == NULL ? at : v->simd_at;
@@ -149,8 +135,8 @@ bool imm_ref_type(Validator *v, ValType *type);
 bool imm_block_type(Validator *v, u32 *type);
 bool imm_memarg(Validator *v, u32 align_log2);
 bool imm_lane(Validator *v, u32 lane_count);
-// An index below `count`, of a thing called `what`.
-bool imm_index_slow(Validator *v, u32 count, const char *what, u32 *index);
+// imm_index: an index below `count`, of a thing called `what`. This one says that it is not.
+bool imm_bad_index(Validator *v, const u8 *at, u32 count, const char *what, u32 index);
 
 static inline bool imm_u32(Validator *v, u32 *value) {
     if (LIKELY(v->at < v->end && *v->at < 0x80)) {
@@ -161,70 +147,121 @@ static inline bool imm_u32(Validator *v, u32 *value) {
 }
 
 static inline bool imm_index(Validator *v, u32 count, const char *what, u32 *index) {
-    if (LIKELY(v->at < v->end && *v->at < 0x80 && *v->at < count)) {
-        *index = *v->at++;
-        return true;
-    }
-    return imm_index_slow(v, count, what, index);
+    const u8 *at = v->at;
+    TRY(imm_u32(v, index));
+    return LIKELY(*index < count) || imm_bad_index(v, at, count, what, *index);
 }
 
 // Operands (validate_stack.c). Popping in dead code yields what is wanted once the frame is empty.
 bool stack_ensure(Validator *v, u32 count); // room for `count` more and one a remaining byte
-bool stack_push(Validator *v, ValType type);
-bool stack_push_list(Validator *v, TypeList types);
-bool stack_pop(Validator *v, ValType type);
+bool stack_push_unknown(Validator *v);
+bool stack_push_many(Validator *v, TypeList types);
+bool stack_pop_slow(Validator *v, ValType type);
 bool stack_pop_any(Validator *v, ValType *type); // VAL_NONE: unknown
-bool stack_pop_list(Validator *v, TypeList types);
-bool stack_check_list(Validator *v, TypeList types); // the operands stay
-bool stack_apply(Validator *v, const Shape *shape);  // pops and pushes, one by one
+bool stack_pop_list_slow(Validator *v, TypeList types);
+bool stack_check_list(Validator *v, TypeList types);    // the operands stay
+bool stack_apply(Validator *v, const OpcodeInfo *info); // an instruction of fixed types
 void stack_make_dead(Validator *v);
 u32 stack_height(const Validator *v); // the most operands so far
 
+static inline bool stack_push(Validator *v, ValType type) {
+    if (UNLIKELY(type == VAL_NONE)) {
+        return stack_push_unknown(v);
+    }
+    *v->sp++ = (u8)type;
+    return true;
+}
+
+static inline bool stack_pop(Validator *v, ValType type) {
+    if (LIKELY(v->sp > v->base && v->sp[-1] == (u8)type)) {
+        v->sp--;
+        return true;
+    }
+    return stack_pop_slow(v, type);
+}
+
+static inline bool stack_push_list(Validator *v, TypeList types) {
+    if (types.count == 1) {
+        *v->sp++ = types.at[0];
+        return true;
+    }
+    return types.count == 0 || stack_push_many(v, types);
+}
+
+// Byte by byte: they have just been written so, and are few.
+static inline bool stack_pop_list(Validator *v, TypeList types) {
+    const u8 *found = v->sp - types.count;
+    u32 i = 0;
+    if (LIKELY((usize)(v->sp - v->base) >= types.count)) {
+        while (i < types.count && found[i] == types.at[i]) {
+            i++;
+        }
+    }
+    if (LIKELY(i == types.count)) {
+        v->sp -= i;
+        return true;
+    }
+    return stack_pop_list_slow(v, types);
+}
+
 // Blocks, branches, calls (validate_control.c); v->at is behind the opcode.
+bool control_init(Validator *v);  // a new validator; false: out of memory
 bool control_begin(Validator *v); // the function's own frame
 bool control_block(Validator *v, u8 byte); // block, loop, if
+bool control_else(Validator *v);
 bool control_end(Validator *v);
 bool control_br(Validator *v);
 bool control_br_if(Validator *v);
+bool control_br_table(Validator *v);
+bool control_return(Validator *v);
+bool control_unreachable(Validator *v);
 bool control_call(Validator *v);
-bool control_rare(Validator *v, Opcode op); // the others
+bool control_call_indirect(Validator *v);
 
-// Everything else that the loop does not do itself (validate_ops.c).
-bool validate_other(Validator *v, u8 byte);
-void shapes_init(Validator *v);
+// The instruction at v->op_at, v->at is behind its first byte (validate_ops.c).
+bool validate_op(Validator *v);
+bool validate_local_get(Validator *v); // those that are known to be one
+bool validate_local_set(Validator *v);
+bool validate_local_tee(Validator *v);
 
-// Locals and loops (validate_facts.c).
-bool facts_begin(Validator *v);  // after the locals are known: room for all that is pushed later
-bool facts_touch(Validator *v, u32 local); // first access in this function
+// All instructions from v->at on (validate_fast.c).
+bool validate_walk(Validator *v);
+
+// Locals and loops (validate_facts.c). A lack of memory that is not said at once facts_ok says.
+bool facts_begin(Validator *v); // once the locals are declared
+bool facts_ok(Validator *v);
+void facts_get(Validator *v, u32 local, u32 offset); // the body offset behind the instruction
+void facts_set(Validator *v, u32 local);
 // Behind an unconditional branch, or at a place that is reached again.
 void facts_set_dead(Validator *v, bool is_dead);
-void facts_get_slow(Validator *v, LocalFacts *local, u32 offset);
-void facts_set_slow(Validator *v, LocalFacts *local);
+void facts_block_end(Validator *v); // the innermost one's, and at its `else`
 bool facts_loop_begin(Validator *v);
-bool facts_loop_end(Validator *v);
-void facts_call(Validator *v);
+void facts_loop_end(Validator *v);
 
-// True if the dominating assignment's block is open. Its frame's slot exists, but holds another
-// ordinal if the block is closed (FRAME_CLOSED or a newer one).
-static inline bool facts_is_dominated(const Validator *v, const LocalFacts *local) {
-    return v->frames.at[local->def_depth].ordinal == local->def_block;
-}
-
-static inline void facts_event(Validator *v, u32 local, bool is_set) {
-    if (v->loop_depth != 0) {
-        *v->event_at++ = (Event){local << 1 | is_set, 1};
+static inline void facts_call(Validator *v) {
+    if (v->open_loops.count != 0) {
+        v->loops.at[v->open_loops.at[v->open_loops.count - 1]].has_call = true;
     }
 }
 
-// A local.get that ends at body offset `offset`. In dead code no depth reaches loop_depth.
-static inline void facts_get(Validator *v, LocalFacts *local, u32 offset) {
-    const u32 depth = local->def_depth;
-    if (LIKELY(depth >= v->loop_depth && facts_is_dominated(v, local))) {
-        local->last_use = offset;
-        local->last_loop = ID_NONE;
-    } else {
-        facts_get_slow(v, local, offset);
+// The same where they know the local in this loop; false: nothing has changed.
+static inline bool facts_get_known(LocalFacts *local, u32 serial, u32 offset) {
+    if (UNLIKELY(local->serial != serial)) {
+        return false;
     }
+    local->weight++;
+    local->last_use = offset;
+    local->last_loop = local->known_loop;
+    return true;
+}
+
+static inline bool facts_set_known(LocalFacts *local, u32 serial) {
+    if (UNLIKELY((local->serial & ~1u) != serial)) { // KNOWN_GET or KNOWN_SET
+        return false;
+    }
+    local->weight++;
+    local->is_set = true;
+    return true;
 }
 
 #endif

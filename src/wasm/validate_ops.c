@@ -1,7 +1,12 @@
-// Validator: instructions that are neither control nor done by the main loop (specification 3.3.1
-// to 3.3.7), and the table that tells the loop which those are.
+// Validator: all instructions in all their forms, those of control by validate_control.c
+// (specification 3.3.1 to 3.3.7).
 #include "wasm/later.h"
 #include "wasm/validate_int.h"
+
+static bool do_drop(Validator *v) {
+    ValType type;
+    return stack_pop_any(v, &type);
+}
 
 static bool do_select(Validator *v) {
     ValType a;
@@ -45,6 +50,37 @@ static bool do_select_typed(Validator *v) {
     return stack_push(v, type);
 }
 
+static bool imm_local(Validator *v, u32 *index) {
+    TRY(imm_u32(v, index));
+    if (UNLIKELY(*index >= v->local_count)) {
+        return fail_at(v, INVALID, v->op_at, "unknown local %u: the function has %u", *index,
+                       v->local_count);
+    }
+    return true;
+}
+
+bool validate_local_get(Validator *v) {
+    u32 index;
+    TRY(imm_local(v, &index));
+    facts_get(v, index, body_offset(v, v->at));
+    return stack_push(v, (ValType)v->locals[index].type);
+}
+
+bool validate_local_set(Validator *v) {
+    u32 index;
+    TRY(imm_local(v, &index));
+    facts_set(v, index);
+    return stack_pop(v, (ValType)v->locals[index].type);
+}
+
+bool validate_local_tee(Validator *v) {
+    u32 index;
+    TRY(imm_local(v, &index));
+    facts_set(v, index);
+    const ValType type = (ValType)v->locals[index].type;
+    return stack_pop(v, type) && stack_push(v, type);
+}
+
 static bool imm_global(Validator *v, const GlobalType **type) {
     u32 index;
     TRY(imm_index(v, v->module->global_count, "global", &index));
@@ -70,52 +106,37 @@ static bool do_global_set(Validator *v) {
     return stack_pop(v, type->type);
 }
 
-static bool imm_table(Validator *v, u32 *index, ValType *elem) {
-    TRY(imm_index(v, v->module->table_count, "table", index));
-    *elem = v->module->tables[*index].elem;
+// The table of an instruction that works on its references.
+static bool imm_table(Validator *v, ValType *elem) {
+    u32 index;
+    TRY(imm_index(v, v->module->table_count, "table", &index));
+    v->tables_used |= index < 64 ? 1ull << index : 0;
+    *elem = v->module->tables[index].elem;
     return true;
 }
 
-static void note_table_use(Validator *v, u32 table) {
-    v->tables_used |= table < 64 ? 1ull << table : 0;
-}
-
 static bool do_table_get(Validator *v) {
-    u32 table;
     ValType elem;
-    TRY(imm_table(v, &table, &elem));
-    note_table_use(v, table);
-    TRY(stack_pop(v, VAL_I32));
-    return stack_push(v, elem);
+    TRY(imm_table(v, &elem));
+    return stack_pop(v, VAL_I32) && stack_push(v, elem);
 }
 
 static bool do_table_set(Validator *v) {
-    u32 table;
     ValType elem;
-    TRY(imm_table(v, &table, &elem));
-    note_table_use(v, table);
-    TRY(stack_pop(v, elem));
-    return stack_pop(v, VAL_I32);
+    TRY(imm_table(v, &elem));
+    return stack_pop(v, elem) && stack_pop(v, VAL_I32);
 }
 
 static bool do_table_grow(Validator *v) {
-    u32 table;
     ValType elem;
-    TRY(imm_table(v, &table, &elem));
-    note_table_use(v, table);
-    TRY(stack_pop(v, VAL_I32));
-    TRY(stack_pop(v, elem));
-    return stack_push(v, VAL_I32);
+    TRY(imm_table(v, &elem));
+    return stack_pop(v, VAL_I32) && stack_pop(v, elem) && stack_push(v, VAL_I32);
 }
 
 static bool do_table_fill(Validator *v) {
-    u32 table;
     ValType elem;
-    TRY(imm_table(v, &table, &elem));
-    note_table_use(v, table);
-    TRY(stack_pop(v, VAL_I32));
-    TRY(stack_pop(v, elem));
-    return stack_pop(v, VAL_I32);
+    TRY(imm_table(v, &elem));
+    return stack_pop(v, VAL_I32) && stack_pop(v, elem) && stack_pop(v, VAL_I32);
 }
 
 static bool check_same_elem(Validator *v, ValType to, ValType from) {
@@ -127,15 +148,10 @@ static bool check_same_elem(Validator *v, ValType to, ValType from) {
 }
 
 static bool do_table_copy(Validator *v) {
-    u32 to;
-    u32 from;
-    ValType to_elem;
-    ValType from_elem;
-    TRY(imm_table(v, &to, &to_elem));
-    TRY(imm_table(v, &from, &from_elem));
-    note_table_use(v, to);
-    note_table_use(v, from);
-    return check_same_elem(v, to_elem, from_elem);
+    ValType to;
+    ValType from;
+    TRY(imm_table(v, &to) && imm_table(v, &from));
+    return check_same_elem(v, to, from);
 }
 
 static bool imm_elem(Validator *v, u32 *index) {
@@ -148,8 +164,7 @@ static bool do_table_init(Validator *v) {
     ValType elem;
     const u8 *at = v->at;
     TRY(imm_u32(v, &segment));
-    TRY(imm_table(v, &table, &elem));
-    note_table_use(v, table);
+    TRY(imm_table(v, &elem));
     v->at = at; // the scripts want the table checked first
     TRY(imm_elem(v, &segment) && imm_u32(v, &table));
     return check_same_elem(v, elem, v->module->elems[segment].type);
@@ -210,13 +225,8 @@ static bool do_shuffle(Validator *v, u32 lanes) {
     return true;
 }
 
-static void note_builtin(Validator *v) {
-    v->has_builtin = true;
-    facts_call(v);
-}
-
 // The immediate of an instruction whose operands are fixed.
-static bool imm_fixed(Validator *v, const OpcodeInfo *info, const Shape *shape) {
+static bool imm_fixed(Validator *v, const OpcodeInfo *info) {
     u32 index;
     switch (info->imm) {
     case IMM_NONE:
@@ -232,9 +242,9 @@ static bool imm_fixed(Validator *v, const OpcodeInfo *info, const Shape *shape) 
     case IMM_V128:
         return imm_skip(v, 16);
     case IMM_MEMARG:
-        return imm_memarg(v, shape->align_log2);
+        return imm_memarg(v, log2_of(info->width));
     case IMM_MEMARG_LANE:
-        return imm_memarg(v, shape->align_log2) && imm_lane(v, 16u / info->width);
+        return imm_memarg(v, log2_of(info->width)) && imm_lane(v, 16u / info->width);
     case IMM_LANE:
         return imm_lane(v, info->width);
     case IMM_SHUFFLE:
@@ -278,48 +288,11 @@ _Static_assert(OP_TABLE_GROW - OP_MEMORY_INIT == 7, "only runtime calls in betwe
 
 static bool fixed_op(Validator *v, Opcode op) {
     const OpcodeInfo *info = &OPCODES[op];
-    const Shape *shape = &v->by_opcode[op];
     if (info->feature == FEATURE_SIMD) {
         note_simd(v, v->op_at);
     }
-    TRY(imm_fixed(v, info, shape));
-    return stack_apply(v, shape);
-}
-
-static bool do_op(Validator *v, Opcode op) {
-    if (is_builtin(op)) {
-        note_builtin(v);
-    }
-    if (OPCODES[op].params != NULL) {
-        return fixed_op(v, op);
-    }
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum" // those without fixed operands
-    switch (op) {
-    case OP_SELECT:
-        return do_select(v);
-    case OP_SELECT_T:
-        return do_select_typed(v);
-    case OP_GLOBAL_GET:
-        return do_global_get(v);
-    case OP_GLOBAL_SET:
-        return do_global_set(v);
-    case OP_TABLE_GET:
-        return do_table_get(v);
-    case OP_TABLE_SET:
-        return do_table_set(v);
-    case OP_TABLE_GROW:
-        return do_table_grow(v);
-    case OP_TABLE_FILL:
-        return do_table_fill(v);
-    case OP_REF_NULL:
-        return do_ref_null(v);
-    case OP_REF_IS_NULL:
-        return do_ref_is_null(v);
-    default:
-        return control_rare(v, op);
-    }
-#pragma GCC diagnostic pop
+    TRY(imm_fixed(v, info));
+    return stack_apply(v, info);
 }
 
 static bool bad_opcode(Validator *v, u8 byte, u32 code) {
@@ -331,73 +304,80 @@ static bool bad_opcode(Validator *v, u8 byte, u32 code) {
     return fail_at(v, MALFORMED, v->op_at, "illegal opcode 0x%02x (code 0x%02x)", byte, code);
 }
 
-bool validate_other(Validator *v, u8 byte) {
+static bool other_op(Validator *v, u8 byte) {
     const bool is_prefix = byte == 0xFC || byte == 0xFD;
     u32 code = byte;
     if (is_prefix) {
         TRY(imm_u32(v, &code));
     }
     const Opcode op = opcode_of(is_prefix ? byte : 0, code);
-    return LIKELY(op != OP_COUNT) ? do_op(v, op) : bad_opcode(v, byte, code);
+    if (UNLIKELY(op == OP_COUNT)) {
+        return bad_opcode(v, byte, code);
+    }
+    if (is_builtin(op)) {
+        v->has_builtin = true;
+        facts_call(v);
+    }
+    return op == OP_TABLE_GROW   ? do_table_grow(v)
+           : op == OP_TABLE_FILL ? do_table_fill(v)
+                                 : fixed_op(v, op);
 }
 
-static u8 log2_of(u32 width) { return width == 0 ? 0 : (u8)__builtin_ctz(width); }
-
-static ValType letter_type(char letter) {
-    static const char LETTERS[] = "?iIfFvnx"; // by ValType
-    return (ValType)(strchr(LETTERS, letter) - LETTERS);
-}
-
-static ShapeKind shape_kind(Opcode op) {
-    const OpcodeInfo *info = &OPCODES[op];
-    if (info->imm == IMM_LOCAL) {
-        return op == OP_LOCAL_GET   ? SHAPE_LOCAL_GET
-               : op == OP_LOCAL_SET ? SHAPE_LOCAL_SET
-                                    : SHAPE_LOCAL_TEE;
-    }
-    if (info->imm == IMM_BLOCK) {
-        return SHAPE_BLOCK;
-    }
-    if (info->params == NULL || info->prefix != 0) {
-        return op == OP_END     ? SHAPE_END
-               : op == OP_BR    ? SHAPE_BR
-               : op == OP_BR_IF ? SHAPE_BR_IF
-               : op == OP_CALL  ? SHAPE_CALL
-               : op == OP_DROP  ? SHAPE_DROP
-                                : SHAPE_OTHER;
-    }
-    const usize pop_count = strlen(info->params);
-    return info->imm == IMM_MEMARG ? (pop_count == 1 ? SHAPE_LOAD : SHAPE_STORE)
-           : info->imm == IMM_I32  ? SHAPE_I32_CONST
-           : info->imm == IMM_I64  ? SHAPE_I64_CONST
-           : info->imm != IMM_NONE ? SHAPE_OTHER
-           : pop_count == 1        ? SHAPE_UNARY
-           : pop_count == 2        ? SHAPE_BINARY
-                                   : SHAPE_OTHER;
-}
-
-static Shape shape_of(Opcode op) {
-    const OpcodeInfo *info = &OPCODES[op];
-    Shape shape = {.kind = (u8)shape_kind(op), .align_log2 = log2_of(info->width)};
-    if (info->params == NULL) {
-        return shape;
-    }
-    shape.pop_count = (u8)strlen(info->params);
-    for (u32 i = 0; i < shape.pop_count; i++) {
-        shape.pops[i] = (u8)letter_type(info->params[shape.pop_count - 1 - i]);
-    }
-    shape.result = info->results[0] == 0 ? VAL_NONE : (u8)letter_type(info->results[0]);
-    return shape;
-}
-
-void shapes_init(Validator *v) {
-    for (u32 type = VAL_NONE + 1; type < VAL_COUNT; type++) {
-        v->type_of_byte[val_binary((ValType)type)] = (u8)type;
-    }
-    for (u32 i = 0; i < OP_COUNT; i++) {
-        v->by_opcode[i] = shape_of((Opcode)i);
-        if (OPCODES[i].prefix == 0) {
-            v->by_byte[OPCODES[i].code] = v->by_opcode[i];
-        }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum" // those of one byte without fixed operands
+bool validate_op(Validator *v) {
+    const u8 byte = *v->op_at;
+    switch (opcode_of_byte(byte)) {
+    case OP_UNREACHABLE:
+        return control_unreachable(v);
+    case OP_BLOCK:
+        return control_block(v, BYTE_BLOCK);
+    case OP_LOOP:
+        return control_block(v, BYTE_LOOP);
+    case OP_IF:
+        return control_block(v, BYTE_IF);
+    case OP_ELSE:
+        return control_else(v);
+    case OP_END:
+        return control_end(v);
+    case OP_BR:
+        return control_br(v);
+    case OP_BR_IF:
+        return control_br_if(v);
+    case OP_BR_TABLE:
+        return control_br_table(v);
+    case OP_RETURN:
+        return control_return(v);
+    case OP_CALL:
+        return control_call(v);
+    case OP_CALL_INDIRECT:
+        return control_call_indirect(v);
+    case OP_DROP:
+        return do_drop(v);
+    case OP_SELECT:
+        return do_select(v);
+    case OP_SELECT_T:
+        return do_select_typed(v);
+    case OP_LOCAL_GET:
+        return validate_local_get(v);
+    case OP_LOCAL_SET:
+        return validate_local_set(v);
+    case OP_LOCAL_TEE:
+        return validate_local_tee(v);
+    case OP_GLOBAL_GET:
+        return do_global_get(v);
+    case OP_GLOBAL_SET:
+        return do_global_set(v);
+    case OP_TABLE_GET:
+        return do_table_get(v);
+    case OP_TABLE_SET:
+        return do_table_set(v);
+    case OP_REF_NULL:
+        return do_ref_null(v);
+    case OP_REF_IS_NULL:
+        return do_ref_is_null(v);
+    default: // or none
+        return other_op(v, byte);
     }
 }
+#pragma GCC diagnostic pop

@@ -32,21 +32,17 @@ u32 stack_height(const Validator *v) {
     return zero == NULL ? (u32)v->stack_room : (u32)(zero - v->stack);
 }
 
-bool stack_push(Validator *v, ValType type) {
-    *v->sp++ = (u8)type;
-    if (UNLIKELY(type == VAL_NONE)) {
-        const usize height = (usize)(v->sp - v->stack);
-        v->height = height > v->height ? height : v->height;
-    }
+bool stack_push_unknown(Validator *v) {
+    *v->sp++ = VAL_NONE;
+    const usize height = (usize)(v->sp - v->stack);
+    v->height = height > v->height ? height : v->height;
     return true;
 }
 
-bool stack_push_list(Validator *v, TypeList types) {
-    if (types.count != 0) {
-        TRY(stack_ensure(v, types.count));
-        memcpy(v->sp, types.at, types.count);
-        v->sp += types.count;
-    }
+bool stack_push_many(Validator *v, TypeList types) {
+    TRY(stack_ensure(v, types.count));
+    memcpy(v->sp, types.at, types.count);
+    v->sp += types.count;
     return true;
 }
 
@@ -60,7 +56,7 @@ bool stack_pop_any(Validator *v, ValType *type) {
     return true;
 }
 
-bool stack_pop(Validator *v, ValType type) {
+bool stack_pop_slow(Validator *v, ValType type) {
     if (UNLIKELY(v->sp == v->base)) {
         return v->is_dead || fail_at(v, INVALID, v->op_at,
                                           "type mismatch: expected %s, found nothing",
@@ -88,19 +84,6 @@ static bool list_mismatch(Validator *v, TypeList types, u32 count) {
                    val_name((ValType)types.at[types.count - 1 - count]));
 }
 
-// Short lists byte by byte: they have just been written so.
-static bool same_types(const u8 *a, const u8 *b, u32 count) {
-    enum { SHORT = 8 };
-    if (UNLIKELY(count > SHORT)) {
-        return memcmp(a, b, count) == 0;
-    }
-    u32 i = 0;
-    while (i < count && a[i] == b[i]) {
-        i++;
-    }
-    return i == count;
-}
-
 bool stack_check_list(Validator *v, TypeList types) {
     const usize there = (usize)(v->sp - v->base);
     const u32 count = there < types.count ? (u32)there : types.count;
@@ -109,9 +92,6 @@ bool stack_check_list(Validator *v, TypeList types) {
     }
     const u8 *found = v->sp - count;
     const u8 *wanted = types.at + (types.count - count);
-    if (LIKELY(same_types(found, wanted, count))) {
-        return true;
-    }
     u32 bad = 0;
     for (u32 i = 0; i < count; i++) {
         bad |= (u32)(found[i] != wanted[i]) & (u32)(found[i] != VAL_NONE);
@@ -119,21 +99,18 @@ bool stack_check_list(Validator *v, TypeList types) {
     return bad == 0 || list_mismatch(v, types, count);
 }
 
-bool stack_pop_list(Validator *v, TypeList types) {
-    if (types.count == 0) {
-        return true;
-    }
+bool stack_pop_list_slow(Validator *v, TypeList types) {
     TRY(stack_check_list(v, types));
     const usize there = (usize)(v->sp - v->base);
     v->sp -= there < types.count ? there : types.count;
     return true;
 }
 
-bool stack_apply(Validator *v, const Shape *shape) {
-    for (u32 i = 0; i < shape->pop_count; i++) {
-        TRY(stack_pop(v, (ValType)shape->pops[i]));
+bool stack_apply(Validator *v, const OpcodeInfo *info) {
+    for (usize i = strlen(info->params); i > 0; i--) {
+        TRY(stack_pop(v, type_of_letter(info->params[i - 1])));
     }
-    return shape->result == VAL_NONE || stack_push(v, (ValType)shape->result);
+    return info->results[0] == 0 || stack_push(v, type_of_letter(info->results[0]));
 }
 
 void stack_make_dead(Validator *v) {

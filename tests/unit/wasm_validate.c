@@ -46,11 +46,9 @@ static void build_world(Build *b, const char *body_hex, bool has_data_count) {
 
 static u32 body_start(const Module *m) { return m->funcs[2].body_offset; }
 
-static void check(const Case *c, bool has_data_count) {
-    static Build b;
-    build_world(&b, c->body, has_data_count);
+static void check_module(const Case *c, const Build *b) {
     Loaded loaded;
-    loaded_open(&loaded, &b);
+    loaded_open(&loaded, b);
     const Error *err = &loaded.err;
     const bool is_valid = c->code == VALID;
     const u64 offset = is_valid ? 0 : err->offset - body_start(&loaded.module);
@@ -60,6 +58,15 @@ static void check(const Case *c, bool has_data_count) {
                   (unsigned long long)offset, err->func_index, err->text);
     }
     loaded_close(&loaded);
+}
+
+// The validator walks faster where there are some bytes behind the body.
+static void check(const Case *c, bool has_data_count) {
+    static Build b;
+    build_world(&b, c->body, has_data_count);
+    check_module(c, &b);
+    build_section_hex(&b, 0, "01 61 00000000000000000000000000000000");
+    check_module(c, &b);
 }
 
 static void check_all(const Case *cases, usize count) {
@@ -100,7 +107,7 @@ TEST(locals) {
         {"02 017f 027e 2000 0b", VALID, "", 0},
         {"02 007f 017c 44000000000000000021012000 0b", VALID, "", 0},
         {"01 017f 2002 0b", INVALID, "unknown local 2: the function has 2", 3},
-        {"01 c8017f 20c901 0b", INVALID, "unknown local 201", 5},
+        {"01 c8017f 20c901 0b", INVALID, "unknown local 201: the function has 201", 4},
         {"01 c8017f 20c801 0b", VALID, "", 0},
         {"01 0140 2000 0b", MALFORMED, "malformed value type 0x40", 2},
         {"01 0163 2000 0b", INVALID, "value type 0x63 needs typed function references", 2},
