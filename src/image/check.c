@@ -266,6 +266,8 @@ bool image_check(const Image *image, Error *err) {
         const char *(*fault)(const Image *image);
     } PARTS[] = {
         {"start function", start_fault},
+        {"trap table", check_traps},
+        {"address map", check_addresses},
         {"unwind table", check_frames},
         {"symbols", check_symbols},
     };

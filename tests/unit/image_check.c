@@ -167,6 +167,13 @@ TEST(edits_of_what_tools_read) {
         u64 value;
         const char *text;
     } ROWS[] = {
+        {".imago.traps", 0, 1000, "trap table: another number of blocks than it has"},
+        {".imago.traps", 4, 1 << 30, "trap table: another number of blocks than it has"},
+        {".imago.traps", 8, 1 << 30, "trap table: blocks out of order"},
+        {".imago.traps", 8 + 8 + 4, 1 << 30, "trap table: blocks out of order"},
+        {".imago.traps", 8 + 8 + 4, 0, "trap table: a block that cannot be decoded"},
+        {".imago.addrmap", 0, 1, "address map: another number of blocks than it has"},
+        {".imago.addrmap", 8 + 8 + 4, 1, "address map: a block that cannot be decoded"},
         {".eh_frame_hdr", 0, 2, "unwind table: not of the form that images have"},
         {".eh_frame_hdr", 4, 0,
          "unwind table: more rows than it has room for, or another .eh_frame"},
