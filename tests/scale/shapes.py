@@ -217,6 +217,24 @@ def blocks_with_parameters_and_results(size):
 
 
 @shape
+def wide_ifs(size):
+    many = [I32] * 100
+    step = const(1) + b"\x04\1\x05" + END
+    code = get(0) * 100 + step * (size // len(step)) + DROP * 100
+    return module([wasm.body(code + END)], (func_type([I32], []), func_type(many, many)))
+
+
+@shape
+def branches_at_wide_ends(size):
+    """A block in a block, and at the end of each a branch with five hundred values."""
+    many = [I32] * 500
+    step = const(0) + BR_IF + b"\0" + END
+    count = size // (len(step) + 2)
+    code = get(0) * 500 + b"\x02\1" * count + step * count + DROP * 500
+    return module([wasm.body(code + END)], (func_type([I32], []), func_type(many, many)))
+
+
+@shape
 def branches_with_results(size):
     """Each branch carries a hundred values over others that stay below."""
     many = [I32] * 100

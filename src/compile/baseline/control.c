@@ -67,22 +67,10 @@ void flow_open_func(Baseline *b) {
     control->label = code_label(&b->code);
 }
 
-// The block's parameters go to their slots, whatever they are: code arrives from elsewhere, too.
-static void params_to_slots(Baseline *b, u32 count) {
-    settle(b, b->sp);
-    constants_to_slots(b, b->sp - count);
-}
-
-static void push_slots(Baseline *b, const u8 *types, u32 count) {
-    for (u32 i = 0; i < count; i++) {
-        push(b, (Value){.kind = VALUE_SLOT, .type = types[i], .index = b->sp});
-    }
-}
-
 static void open_loop(Baseline *b, Control *control, const LoopFacts *facts) {
     u32 count;
     (void)block_params(b, control, &count);
-    params_to_slots(b, count);
+    operands_to_slots(b, count); // code arrives from elsewhere, too
     loop_fix(b, control, facts);
     code_bind(&b->code, label_of(b, control));
 }
@@ -92,7 +80,7 @@ static void open_if(Baseline *b, Control *control) {
     (void)block_params(b, control, &count);
     const u8 condition = take_condition(b);
     control->height = b->sp - count;
-    params_to_slots(b, count);
+    operands_to_slots(b, count); // code arrives from elsewhere, too
     control->other_state = state_save(b);
     control->else_label = code_label(&b->code);
     masm_branch(b, condition ^ 1, control->else_label);
@@ -313,11 +301,16 @@ void emit_br_table(Baseline *b, const OpRow *row) {
 
 // The label is bound here; control falls into it unless the code before is dead.
 static void enter_label(Baseline *b, Control *control) {
-    if (!b->is_dead && !edge_is_free(b, control)) {
+    const bool is_in_place = !b->is_dead && is_wide(b, control);
+    if (!b->is_dead && !fix_target(b, control)) {
         edge_emit(b, control);
     }
     code_bind(&b->code, label_of(b, control));
-    label_enter(b, control);
+    if (is_in_place) { // the results are in their slots and stay
+        state_load(b, control->state);
+    } else {
+        label_enter(b, control);
+    }
     b->is_dead = false;
 }
 
@@ -329,7 +322,6 @@ static void enter_else(Baseline *b, Control *control) {
     code_bind(&b->code, control->else_label);
     state_load(b, control->other_state);
     b->sp = b->settled = control->height;
-    b->slotted = b->slotted < b->sp ? b->slotted : b->sp;
     push_slots(b, types, count);
     b->is_dead = false;
 }

@@ -336,13 +336,10 @@ void label_enter(Baseline *b, Control *control) {
     drop_operands(b, control->height);
     state_load(b, control->state);
     b->sp = b->settled = control->height;
-    b->slotted = b->slotted < b->sp ? b->slotted : b->sp;
-    for (u32 i = 0; i < count; i++) {
-        if (count == 1 && state->result_reg != NO_REG) {
-            push_reg(b, types[i], state->result_reg);
-        } else {
-            push(b, (Value){.kind = VALUE_SLOT, .type = types[i], .index = b->sp});
-        }
+    if (count == 1 && state->result_reg != NO_REG) {
+        push_reg(b, types[0], state->result_reg);
+    } else {
+        push_slots(b, types, count);
     }
 }
 

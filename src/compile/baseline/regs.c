@@ -211,13 +211,35 @@ void settle(Baseline *b, u32 count) {
 }
 
 void drop_operands(Baseline *b, u32 height) {
-    while (b->sp > height) {
+    while (b->sp > height && b->sp > b->settled) {
         const Value value = pop(b);
         value_done(b, &value);
     }
+    if (b->sp > height) { // what is settled holds nothing
+        b->sp = b->settled = height;
+    }
 }
 
-void constants_to_slots(Baseline *b, u32 first) {
+void push_slots(Baseline *b, const u8 *types, u32 count) {
+    const u32 first = b->sp;
+    assert(b->settled == first);
+    b->slotted = b->slotted < first ? b->slotted : first;
+    Value *entries = b->stack + first;
+    for (u32 i = 0; i < count; i++) {
+        entries[i].kind = VALUE_SLOT;
+        entries[i].type = types[i];
+        entries[i].index = first + i;
+    }
+    b->sp = b->settled = first + count;
+    const bool is_continued = b->slotted == first && b->slotted_from <= first;
+    if (is_continued || count > WIDE_OPERANDS) {
+        b->slotted_from = is_continued ? b->slotted_from : first;
+        b->slotted = b->sp;
+    }
+}
+
+// Stores the constants among the entries from `first` on to their slots.
+static void constants_to_slots(Baseline *b, u32 first) {
     for (u32 i = first; i < b->sp; i++) {
         if (b->stack[i].kind == VALUE_CONST) {
             value_store(b, i, &b->stack[i]);

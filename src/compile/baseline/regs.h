@@ -111,8 +111,8 @@ static inline u8 value_to_reg(Baseline *b, Value *value) {
 }
 // Pops and releases the entries from `height` on.
 void drop_operands(Baseline *b, u32 height);
-// Stores the constants among the entries from `first` on to their slots.
-void constants_to_slots(Baseline *b, u32 first);
+// Pushes values that stand in their slots, onto settled entries.
+void push_slots(Baseline *b, const u8 *types, u32 count);
 // Brings the topmost entries to their slots, constants too. They belong to the innermost block:
 // what stands below it may be reached from elsewhere, where a constant was not stored.
 void operands_to_slots(Baseline *b, u32 count);

@@ -94,7 +94,7 @@ static void reserve(Baseline *b) {
     b->free_state = STATE_NONE;
     const bool is_ok = vec_reserve(&b->stack_memory, (usize)facts->max_stack + 1) &&
                        vec_reserve(&b->locals, facts->local_count) &&
-                       vec_reserve(&b->controls, 16);
+                       vec_reserve(&b->controls, (usize)facts->max_control + 1);
     if (!is_ok) {
         out_of_memory(b);
     }
