@@ -1,7 +1,7 @@
 # The everyday words. CMake does the building (CMakePresets.json); HACKING.md explains.
 #
 #   make run [FILE=prog.wasm] [ARGS="..."]   set up, build, compile a program, map it, run it
-#   make test                                set up, build, run all tests
+#   make test | test-slow                    set up, build, run all tests; those that take minutes
 #   make bench | spectest | lint | size | install | debug | asan | tsan | clang | fuzz | clean
 
 JOBS ?= $(shell nproc)
@@ -10,7 +10,8 @@ PYTHON ?= python3
 FILE ?= examples/hello.wat
 IMAGO = build/imago
 
-.PHONY: all release debug asan tsan clang fuzz setup run test spectest bench lint size install clean help
+.PHONY: all release debug asan tsan clang fuzz setup run test test-slow spectest bench lint size \
+        install clean help
 
 all: release
 
@@ -32,6 +33,9 @@ test:
 	@tools/build.sh debug $(JOBS)
 	@tools/build.sh asan $(JOBS)
 	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(TESTS)
+
+test-slow: release debug
+	@$(PYTHON) tools/run_tests.py --slow --jobs 1 $(TESTS)
 
 spectest: release
 	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) release/spec

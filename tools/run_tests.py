@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Runs the tests and adds up what they say.
 
-    tools/run_tests.py [--jobs N] [--list] [NAME...]
+    tools/run_tests.py [--jobs N] [--list] [--slow] [NAME...]
 
 NAME is a folder of tests/ or the start of a test's name ("unit", "asan/api_call"); none: all.
 A test is a program whose last line is "N passed, N failed, N skipped" and whose exit status is 0
 if nothing failed. Programs are the executables of tests/{unit,api,unwind,hostile,scale,same} in one
 or more builds, `imago wast` over the official scripts, and the Python scripts of tests/. They find
 the command in $IMAGO and the build in $IMAGO_BUILD.
+
+A test whose name ends in _slow takes minutes: such are run with --slow, and then no others.
 
 The output of a test is shown if something in it failed; what was skipped is listed at the end. The
 last line sums up.
@@ -39,6 +41,7 @@ FOLDERS = {
     "spec": (["release", "debug", "asan"], 300),
     "run": (["release"], 600),
     "same": (["release"], 300),
+    "layout": (["release", "debug"], 300),
     "scale": (["release"], 600),
     "fuzz": (["release", "asan"], 300),
     "real": (["release"], 900),
@@ -46,6 +49,8 @@ FOLDERS = {
 
 # Scripts that take all processors or measure time run alone, at the end.
 ALONE = {"scale", "real"}
+
+SLOW_SECONDS = 3600
 
 # What the sanitizers must say: leaks count, and nothing is forgiven.
 SANITIZER_ENV = {
@@ -110,16 +115,21 @@ def programs(folder, build, seconds):
 
 
 def scripts(folder, build, seconds):
-    """run.py of a folder, or else all its scripts that are marked executable."""
+    """run.py and the slow ones of a folder, or else all its scripts that are marked executable."""
     main = os.path.join(ROOT, "tests", folder, "run.py")
     if os.path.exists(main):
-        found = [main]
+        found = [main] + sorted(glob.glob(os.path.join(ROOT, "tests", folder, "*_slow.py")))
     else:
         found = sorted(glob.glob(os.path.join(ROOT, "tests", folder, "*.py")))
         found = [path for path in found if os.access(path, os.X_OK)]
     for path in found:
         name = os.path.splitext(os.path.basename(path))[0]
-        yield Test(f"{build}/{folder}_{name}", folder, [sys.executable, path], build, seconds)
+        limit = SLOW_SECONDS if is_slow(name) else seconds
+        yield Test(f"{build}/{folder}_{name}", folder, [sys.executable, path], build, limit)
+
+
+def is_slow(name):
+    return name.endswith("_slow")
 
 
 def has_scripts(folder, build):
@@ -193,11 +203,13 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true", help="only name the tests")
+    parser.add_argument("--slow", action="store_true", help="run the slow tests instead")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     chosen = [test for test in all_tests()
-              if not options.names or test.folder in options.names
-              or any(test.name.startswith(name) for name in options.names)]
+              if is_slow(test.name) == options.slow
+              and (not options.names or test.folder in options.names
+                   or any(test.name.startswith(name) for name in options.names))]
     if options.list:
         print("\n".join(test.name for test in chosen))
         return 0

@@ -14,10 +14,10 @@ typedef struct Opened {
     u64 header; // file offset
 } Opened;
 
-static bool opened_init(Opened *opened) {
+static bool opened_init_with(Opened *opened, LinkLayout layout) {
     Error err = ERROR_INIT;
-    fixture_open(&opened->f,
-                 (FixtureOptions){.workers = 1, .filler_count = 5, .large_data_bytes = 9000});
+    fixture_open(&opened->f, (FixtureOptions){.workers = 1, .filler_count = 5,
+                                              .large_data_bytes = 9000, .layout = layout});
     if (!fixture_link(&opened->f, &opened->file, &err) ||
         !image_parse(&opened->image, opened->file.bytes, opened->file.count, &err)) {
         TEST_FAIL("cannot link: %s", err.text);
@@ -26,6 +26,8 @@ static bool opened_init(Opened *opened) {
     opened->header = fixture_header(&opened->file);
     return true;
 }
+
+static bool opened_init(Opened *opened) { return opened_init_with(opened, (LinkLayout){0}); }
 
 static void opened_deinit(Opened *opened) {
     fixture_unlink(&opened->file);
@@ -264,11 +266,29 @@ TEST(other_versions_say_so) {
 
 // ---- Records that make no sense ---------------------------------------------------------------
 
+// The functions' order lies behind their records: there must be room for it.
+TEST(order_beyond_the_end_is_refused) {
+    Opened opened;
+    if (!opened_init_with(&opened, (LinkLayout){.shuffle_seed = 1})) {
+        return;
+    }
+    EXPECT_EQ(opened.image.flags & IMAGE_HAS_FUNC_ORDER, IMAGE_HAS_FUNC_ORDER);
+    EXPECT_EQ(opened.image.func_order.count, opened.image.func_count - 1);
+    u8 *header = opened.file.bytes + opened.header;
+    const u64 module_bytes = load_u64(header + SPAN_AT(MODULE) + 8);
+    const u64 func_bytes = load_u32(header + LIST_AT(FUNCS) + 4) * sizeof(StoredFunc);
+    poke(header + LIST_AT(FUNCS), 4, module_bytes - func_bytes);
+    poke(header + offsetof(StoredHeader, check), 8, image_header_check(header));
+    expect_refused(&opened, opened.file.count,
+                   "damaged image: the order of functions lies beyond the end of .imago.module");
+    opened_deinit(&opened);
+}
+
 // Every byte of the module's tables, and of the position tables, gets every value in turn that
 // tends to hurt; the readers must stay inside.
-TEST(readers_are_total) {
+static void expect_total(LinkLayout layout) {
     Opened opened;
-    if (!opened_init(&opened)) {
+    if (!opened_init_with(&opened, layout)) {
         return;
     }
     static const u8 VALUES[] = {0x00, 0x01, 0x7F, 0x80, 0xFF};
@@ -293,6 +313,11 @@ TEST(readers_are_total) {
     opened_deinit(&opened);
 }
 
+TEST(readers_are_total) {
+    expect_total((LinkLayout){0});
+    expect_total((LinkLayout){.shuffle_seed = 1});
+}
+
 int main(void) {
     RUN(elf_edits_are_refused);
     RUN(overlapping_segments_are_refused);
@@ -301,6 +326,7 @@ int main(void) {
     RUN(foreign_library_is_refused);
     RUN(header_edits_are_refused);
     RUN(other_versions_say_so);
+    RUN(order_beyond_the_end_is_refused);
     RUN(readers_are_total);
     return test_end();
 }

@@ -39,6 +39,10 @@ static void linked_close(Linked *linked) {
 
 static const FixtureOptions SMALL = {.workers = 1};
 static const FixtureOptions LARGE = {.workers = 2, .filler_count = 400, .large_data_bytes = 9000};
+// Everything elsewhere, and calls by veneers.
+static const FixtureOptions MIXED = {
+    .workers = 2, .filler_count = 400,
+    .layout = {.func_align = 32, .func_padding = 100, .shuffle_seed = 5, .force_veneers = true}};
 
 static bool is_name(Str name, const char *expected) { return str_equal(name, str_of(expected)); }
 
@@ -274,9 +278,9 @@ static Expected *expected_positions(const Linked *linked) {
     return out;
 }
 
-TEST(positions_at_every_offset) {
+static void expect_positions(FixtureOptions options) {
     Linked linked;
-    if (linked_open(&linked, LARGE)) {
+    if (linked_open(&linked, options)) {
         const Image *image = &linked.image;
         Expected *expected = expected_positions(&linked);
         u32 wrong = 0;
@@ -297,6 +301,11 @@ TEST(positions_at_every_offset) {
         free(expected);
     }
     linked_close(&linked);
+}
+
+TEST(positions_at_every_offset) {
+    expect_positions(LARGE);
+    expect_positions(MIXED);
 }
 
 TEST(positions_are_small) {
@@ -685,7 +694,8 @@ TEST(elflint_accepts) {
         TEST_SKIP("no eu-elflint");
         return;
     }
-    const FixtureOptions options[] = {SMALL, LARGE, {.workers = 1, .has_no_code_or_tables = true}};
+    const FixtureOptions options[] = {
+        SMALL, LARGE, MIXED, {.workers = 1, .has_no_code_or_tables = true}};
     for (u32 i = 0; i < COUNT_OF(options); i++) {
         if (linked_open(&linked, options[i])) {
             output_of("eu-elflint --gnu-ld", linked.file.path, "2>&1", text, sizeof text);
@@ -735,9 +745,9 @@ TEST(strip_keeps_it_an_image) {
     linked_close(&linked);
 }
 
-TEST(dlopen_accepts) {
+static void expect_dlopen(FixtureOptions options) {
     Linked linked;
-    if (linked_open(&linked, LARGE)) {
+    if (linked_open(&linked, options)) {
         void *library = dlopen(linked.file.path, RTLD_NOW | RTLD_LOCAL);
         if (library == NULL) {
             TEST_FAIL("%s", dlerror());
@@ -756,6 +766,11 @@ TEST(dlopen_accepts) {
     linked_close(&linked);
 }
 
+TEST(dlopen_accepts) {
+    expect_dlopen(LARGE);
+    expect_dlopen(MIXED);
+}
+
 static void *frames[64];
 static int frame_count;
 
@@ -763,9 +778,9 @@ static void note_frames(void) { frame_count = backtrace(frames, COUNT_OF(frames)
 
 // The C library's unwinder finds .eh_frame_hdr and .eh_frame, and walks through our frame into the
 // caller's.
-TEST(unwinder_walks_through) {
+static void expect_walk(FixtureOptions options) {
     Linked linked;
-    if (linked_open(&linked, LARGE)) {
+    if (linked_open(&linked, options)) {
         void *library = dlopen(linked.file.path, RTLD_NOW | RTLD_LOCAL);
         const u8 *inc = library == NULL ? NULL : dlsym(library, "inc");
         if (inc == NULL) {
@@ -788,10 +803,15 @@ TEST(unwinder_walks_through) {
     linked_close(&linked);
 }
 
+TEST(unwinder_walks_through) {
+    expect_walk(LARGE);
+    expect_walk(MIXED);
+}
+
 // As the runtime does it: one read-only mapping, one mprotect.
-TEST(mapped_code_runs) {
+static void expect_mapped_code(FixtureOptions options) {
     Linked linked;
-    if (linked_open(&linked, LARGE)) {
+    if (linked_open(&linked, options)) {
         u8 *exec = linked.file.bytes + linked.image.exec_offset;
         EXPECT_EQ(mprotect(exec, linked.image.exec_bytes, PROT_READ | PROT_EXEC), 0);
         int (*inc2)(int);
@@ -800,6 +820,11 @@ TEST(mapped_code_runs) {
         EXPECT_EQ(inc2(-1), 1);
     }
     linked_close(&linked);
+}
+
+TEST(mapped_code_runs) {
+    expect_mapped_code(LARGE);
+    expect_mapped_code(MIXED);
 }
 
 int main(void) {
