@@ -298,16 +298,17 @@ def frames_are_clean(guest):
     sources += [os.path.join(ROOT, "tests/unwind/shapes.wat"), os.path.join(HERE, "steps.wat")]
     sources += sorted(glob.glob(os.path.join(ROOT, ".cache/modules/*.wasm")),
                       key=os.path.getsize)[:3]
+    layouts = [[], ["--force-veneers", "--shuffle-funcs", "5", "--func-padding", "3000"]]
     image = guest.path("frames")
-    for source in sources:
-        subprocess.run([IMAGO, "compile", source, "-o", image], check=True)
+    for source, layout in [(s, l) for s in sources for l in layouts]:
+        subprocess.run([IMAGO, "compile", source, "-o", image] + layout, check=True)
         for reader in readers:
             done = subprocess.run(reader + [image], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   check=False, timeout=60)
             text = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
             found = re.search(r".*(warning|error|unknown).*", text, re.I)
             assert done.returncode == 0 and not done.stderr and not found, \
-                f"{reader[0]} of {source}: {found and found[0]} {done.stderr[:200]}"
+                f"{reader[0]} of {source} {layout}: {found and found[0]} {done.stderr[:200]}"
 
 
 def backtrace_of_cpp(guest):

@@ -45,7 +45,7 @@ typedef struct Stepper {
     u32 depth;
     u64 pc, sp;
     u64 saved[STEP_SAVED_COUNT];
-    u64 limit; // of instructions; 0: none
+    u64 limit; // of instructions; 0: none. It ends the stepping, as does the greatest depth
     u64 steps, checked, own_walks;
     u32 bad;
 } Stepper;
@@ -238,7 +238,7 @@ static void step_on_trap(int number, siginfo_t *info, void *context) {
     if (stepper->depth != 0 && (step_image_at(stepper, pc) != NULL || step_is_in_arch(pc))) {
         step_check(stepper, regs);
     }
-    if (stepper->steps == stepper->limit) {
+    if (stepper->steps == stepper->limit || stepper->depth == STEP_MAX_DEPTH) {
         regs[REG_EFL] &= ~(greg_t)STEP_FLAG;
     }
 }
