@@ -215,8 +215,9 @@ static bool add_stub(Drive *drive, BlobKind kind, u32 type) {
     CodeBlob *blob = &drive->blobs[drive->blob_count];
     CodeOutput *out = &drive->outputs[0];
     const FuncType *func_type = &drive->module->types[type];
-    TRY(kind == BLOB_ENTRY_STUB ? stub_entry(out, func_type, blob)
-                                : stub_exit(out, func_type, blob));
+    const AbiLayout *abi = &drive->plan->layouts[type];
+    TRY(kind == BLOB_ENTRY_STUB ? stub_entry(out, func_type, abi, blob)
+                                : stub_exit(out, func_type, abi, blob));
     blob->kind = (u8)kind;
     blob->index = type;
     drive->blob_count++;

@@ -3,12 +3,12 @@
 #ifndef COMPILE_STUBS_H
 #define COMPILE_STUBS_H
 
+#include "compile/abi.h"
 #include "link/blob.h"
-#include "types/valtype.h"
 
-// Appends a stub for a function type to *out and describes it in *blob (all but kind, index,
-// worker). False: out of memory.
-bool stub_entry(CodeOutput *out, const FuncType *type, CodeBlob *blob);
-bool stub_exit(CodeOutput *out, const FuncType *type, CodeBlob *blob);
+// Appends a stub for a function type and its layout to *out and describes it in *blob (all but kind,
+// index, worker). False: out of memory.
+bool stub_entry(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob);
+bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob);
 
 #endif

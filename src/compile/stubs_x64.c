@@ -11,58 +11,11 @@ enum { STUB_ALIGN = 64 }; // a call is a cycle faster through one line of the in
 typedef struct Stub {
     CodeBuffer code;
     CodeOutput *out;
+    const FuncType *type;
+    const AbiLayout *abi;
     u32 first_site, first_unwind;
     jmp_buf landing;
 } Stub;
-
-// Where the convention passes a value.
-typedef struct Place {
-    bool is_memory;
-    u8 reg;     // general, or vector number
-    u32 offset; // in the memory area
-} Place;
-
-typedef struct Cursor {
-    const u8 *general;
-    u32 general_left, general_max, float_left, float_max, memory_bytes;
-} Cursor;
-
-static Cursor params_cursor(bool has_result_pointer) {
-    static const u8 GENERAL[] = {RDI, RSI, RDX, RCX, R8, R9};
-    const u32 hidden = has_result_pointer ? 1 : 0;
-    return (Cursor){GENERAL + hidden, 6 - hidden, 6 - hidden, 8, 8, 0};
-}
-
-static Cursor results_cursor(void) {
-    static const u8 GENERAL[] = {RAX, RDX, RCX, R8};
-    return (Cursor){GENERAL, 4, 4, 4, 4, 0};
-}
-
-static Place next_place(Cursor *cursor, u8 type) {
-    if (val_is_float((ValType)type) && cursor->float_left != 0) {
-        return (Place){false, (u8)(cursor->float_max - cursor->float_left--), 0};
-    }
-    if (!val_is_float((ValType)type) && cursor->general_left != 0) {
-        return (Place){false, cursor->general[cursor->general_max - cursor->general_left--], 0};
-    }
-    if (type == VAL_V128) {
-        cursor->memory_bytes = (u32)align_up(cursor->memory_bytes, 16);
-    }
-    const Place place = {true, 0, cursor->memory_bytes};
-    cursor->memory_bytes += type == VAL_V128 ? 16 : 8;
-    return place;
-}
-
-static u32 memory_bytes(Cursor cursor, const u8 *types, u32 count) {
-    for (u32 i = 0; i < count; i++) {
-        (void)next_place(&cursor, types[i]);
-    }
-    return (u32)align_up(cursor.memory_bytes, 16);
-}
-
-static u32 result_memory(const FuncType *type) {
-    return memory_bytes(results_cursor(), type_results(type), type->result_count);
-}
 
 static void unwind_row(Stub *stub, UnwindOp op, u8 reg, u32 value) {
     const UnwindRow row = {
@@ -115,19 +68,20 @@ static void end(Stub *stub, CodeBlob *blob) {
 }
 
 // Between a value's place and memory at base + offset. Scratch: rax or r11, which hold no place.
-static void load_value(Stub *stub, u8 type, Place place, u8 base, i32 offset, u8 scratch) {
+static void load_value(Stub *stub, u8 type, AbiPlace place, u8 base, i32 offset, u8 scratch) {
     CodeBuffer *code = &stub->code;
     code_room(code, 4 * X64_MAX_INST_BYTES);
     const bool is_narrow = type == VAL_I32 || type == VAL_F32;
-    const u8 reg = place.is_memory ? scratch : place.reg;
-    if (!place.is_memory && type == VAL_V128) {
+    const bool is_memory = place.reg == ABI_MEMORY;
+    const u8 reg = is_memory ? scratch : place.reg & 15;
+    if (!is_memory && type == VAL_V128) {
         x64_rm(code, X64_MOVUPS, reg, x64_mem(base, offset));
-    } else if (!place.is_memory && val_is_float((ValType)type)) {
+    } else if (!is_memory && val_is_float((ValType)type)) {
         x64_rm(code, is_narrow ? X64_MOVSS : X64_MOVSD, reg, x64_mem(base, offset));
     } else {
         x64_rm(code, is_narrow ? X64_MOV32 : X64_MOV64, reg, x64_mem(base, offset));
     }
-    if (place.is_memory) {
+    if (is_memory) {
         x64_rm(code, X64_STORE64, scratch, x64_mem(RSP, (i32)place.offset));
         if (type == VAL_V128) {
             x64_rm(code, X64_MOV64, scratch, x64_mem(base, offset + 8));
@@ -168,52 +122,46 @@ static void copy_value(Stub *stub, u8 type, u8 from, i32 from_offset, u8 to, i32
 
 // ---- Entry: code in r10, values in rbx, context and heap in place -------------------------------
 
-static void entry_params(Stub *stub, const FuncType *type, u32 param_bytes, u32 result_bytes) {
+static void entry_params(Stub *stub) {
     CodeBuffer *code = &stub->code;
-    Cursor cursor = params_cursor(result_bytes != 0);
-    for (u32 i = 0; i < type->param_count; i++) {
-        const u8 value_type = type_params(type)[i];
-        load_value(stub, value_type, next_place(&cursor, value_type), VALUES,
+    for (u32 i = 0; i < stub->type->param_count; i++) {
+        load_value(stub, type_params(stub->type)[i], stub->abi->params[i], VALUES,
                    (i32)(i * VALUE_BYTES), RAX);
     }
-    if (result_bytes != 0) {
+    if (stub->abi->result_bytes != 0) {
         code_room(code, X64_MAX_INST_BYTES);
-        x64_rm(code, X64_LEA64, RDI, x64_mem(RSP, (i32)param_bytes));
+        x64_rm(code, X64_LEA64, RDI, x64_mem(RSP, (i32)stub->abi->param_bytes));
     }
 }
 
-static void entry_results(Stub *stub, const FuncType *type) {
-    Cursor cursor = results_cursor();
-    for (u32 i = 0; i < type->result_count; i++) {
-        const u8 value_type = type_results(type)[i];
-        const Place place = next_place(&cursor, value_type);
-        if (place.is_memory) {
-            copy_value(stub, value_type, RSP, (i32)place.offset, VALUES, (i32)(i * VALUE_BYTES),
-                       R10);
+static void entry_results(Stub *stub) {
+    for (u32 i = 0; i < stub->type->result_count; i++) {
+        const u8 type = type_results(stub->type)[i];
+        const AbiPlace place = stub->abi->results[i];
+        if (place.reg == ABI_MEMORY) {
+            copy_value(stub, type, RSP, (i32)place.offset, VALUES, (i32)(i * VALUE_BYTES), R10);
         } else {
-            store_value(stub, value_type, place.reg, VALUES, (i32)(i * VALUE_BYTES));
+            store_value(stub, type, place.reg & 15, VALUES, (i32)(i * VALUE_BYTES));
         }
     }
 }
 
-bool stub_entry(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
-    Stub stub = {0};
+bool stub_entry(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob) {
+    Stub stub = {.type = type, .abi = abi};
     if (setjmp(stub.landing) != 0) {
         code_close(&stub.code);
         return false;
     }
-    const u32 result_bytes = result_memory(type);
-    const u32 param_bytes =
-        memory_bytes(params_cursor(result_bytes != 0), type_params(type), type->param_count);
     begin(&stub, out);
-    if (param_bytes + result_bytes != 0) {
-        x64_rm(&stub.code, X64_LEA64, RSP, x64_mem(RSP, -(i32)(param_bytes + result_bytes)));
+    if (abi->param_bytes + abi->result_bytes != 0) {
+        x64_rm(&stub.code, X64_LEA64, RSP,
+               x64_mem(RSP, -(i32)(abi->param_bytes + abi->result_bytes)));
     }
-    entry_params(&stub, type, param_bytes, result_bytes);
+    entry_params(&stub);
     code_room(&stub.code, X64_MAX_INST_BYTES);
     x64_call_r(&stub.code, R10);
     call_site(&stub); // rsp: the callee has popped the parameters, the results' memory is on top
-    entry_results(&stub, type);
+    entry_results(&stub);
     leave(&stub, 0);
     end(&stub, blob);
     code_close(&stub.code);
@@ -222,16 +170,14 @@ bool stub_entry(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
 
 // ---- Exit: the internal convention -------------------------------------------------------------
 
-static void exit_params(Stub *stub, const FuncType *type, u32 result_bytes) {
-    Cursor cursor = params_cursor(result_bytes != 0);
-    for (u32 i = 0; i < type->param_count; i++) {
-        const u8 value_type = type_params(type)[i];
-        const Place place = next_place(&cursor, value_type);
-        if (place.is_memory) {
-            copy_value(stub, value_type, RBP, 16 + (i32)place.offset, RSP, (i32)(i * VALUE_BYTES),
-                       R11);
+static void exit_params(Stub *stub) {
+    for (u32 i = 0; i < stub->type->param_count; i++) {
+        const u8 type = type_params(stub->type)[i];
+        const AbiPlace place = stub->abi->params[i];
+        if (place.reg == ABI_MEMORY) {
+            copy_value(stub, type, RBP, 16 + (i32)place.offset, RSP, (i32)(i * VALUE_BYTES), R11);
         } else {
-            store_value(stub, value_type, place.reg, RSP, (i32)(i * VALUE_BYTES));
+            store_value(stub, type, place.reg & 15, RSP, (i32)(i * VALUE_BYTES));
         }
     }
 }
@@ -251,24 +197,23 @@ static void exit_call(Stub *stub) {
 }
 
 // Goes on at `raise` if the host function wants the activation to end.
-static void exit_results(Stub *stub, const FuncType *type, u32 frame_bytes, Label raise) {
+static void exit_results(Stub *stub, u32 frame_bytes, Label raise) {
     CodeBuffer *code = &stub->code;
     code_room(code, 3 * X64_MAX_INST_BYTES);
     x64_rr(code, X64_TEST32, RAX, RAX);
     x64_jcc(code, CC_NE, raise);
     // The pointer to the results in memory was saved below the frame pointer.
-    if (result_memory(type) != 0) {
+    if (stub->abi->result_bytes != 0) {
         x64_rm(code, X64_MOV64, R10, x64_mem(RBP, -8));
     }
-    Cursor cursor = results_cursor();
-    for (u32 i = 0; i < type->result_count; i++) {
-        const u8 value_type = type_results(type)[i];
-        const Place place = next_place(&cursor, value_type);
+    for (u32 i = 0; i < stub->type->result_count; i++) {
+        const u8 type = type_results(stub->type)[i];
+        const AbiPlace place = stub->abi->results[i];
         const i32 at = (i32)(i * VALUE_BYTES) - (i32)frame_bytes;
-        if (place.is_memory) {
-            copy_value(stub, value_type, RBP, at, R10, (i32)place.offset, R11);
+        if (place.reg == ABI_MEMORY) {
+            copy_value(stub, type, RBP, at, R10, (i32)place.offset, R11);
         } else {
-            load_value(stub, value_type, place, RBP, at, R11);
+            load_value(stub, type, place, RBP, at, R11);
         }
     }
 }
@@ -285,15 +230,12 @@ static void exit_raise(Stub *stub, u32 frame_bytes, Label raise) {
     x64_ret(code, 0); // never reached: the call's return address lies in the stub
 }
 
-bool stub_exit(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
-    Stub stub = {0};
+bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob) {
+    Stub stub = {.type = type, .abi = abi};
     if (setjmp(stub.landing) != 0) {
         code_close(&stub.code);
         return false;
     }
-    const u32 result_bytes = result_memory(type);
-    const u32 param_bytes =
-        memory_bytes(params_cursor(result_bytes != 0), type_params(type), type->param_count);
     const u32 most =
         type->param_count > type->result_count ? type->param_count : type->result_count;
     const u32 frame_bytes = (most + 1) * VALUE_BYTES; // with the saved pointer
@@ -304,15 +246,15 @@ bool stub_exit(CodeOutput *out, const FuncType *type, CodeBlob *blob) {
         // be the guest's.
         x64_mov_mi(&stub.code, 8, x64_mem(RSP, 0), 0);
     }
-    if (result_bytes != 0) {
+    if (abi->result_bytes != 0) {
         x64_rm(&stub.code, X64_STORE64, RDI, x64_mem(RBP, -8));
     }
-    exit_params(&stub, type, result_bytes);
+    exit_params(&stub);
     exit_call(&stub);
     const Label raise = code_label(&stub.code);
-    exit_results(&stub, type, frame_bytes, raise);
+    exit_results(&stub, frame_bytes, raise);
     unwind_row(&stub, UNWIND_REMEMBER, 0, 0);
-    leave(&stub, param_bytes);
+    leave(&stub, abi->param_bytes);
     unwind_row(&stub, UNWIND_RECALL, 0, 0);
     exit_raise(&stub, frame_bytes, raise);
     end(&stub, blob);

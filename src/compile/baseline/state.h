@@ -26,8 +26,8 @@ enum { REG_COUNT = 32, FIRST_FLOAT_REG = 16, NO_REG = ABI_MEMORY };
 
 typedef enum ValueKind { VALUE_CONST, VALUE_LOCAL, VALUE_REG, VALUE_SLOT } ValueKind;
 
-// An operand. The type decides the width of everything done with it. Only the fields of its kind are
-// defined.
+// An operand. The type decides the width of everything done with it. Only the fields of its kind
+// are defined.
 typedef struct Value {
     u8 kind, type;
     u8 reg; // VALUE_REG
