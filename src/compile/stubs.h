@@ -6,8 +6,8 @@
 #include "compile/abi.h"
 #include "link/blob.h"
 
-// Appends a stub for a function type and its layout to *out and describes it in *blob (all but kind,
-// index, worker). False: out of memory.
+// Appends a stub for a function type and its layout to *out and describes it in *blob (all but
+// kind, index, worker). False: out of memory.
 bool stub_entry(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob);
 bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob);
 
