@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """imago objdump, inspect and verify on damaged images: an answer or one line, never a signal.
 
-    tests/hostile/damaged_tools.py [slow]    slow: thousands of damaged images
-
 The flips lie in what describes the code rather than in the code. Prints "N passed, N failed, N
 skipped". The command is $IMAGO, or build/imago.
 """
@@ -14,7 +12,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IMAGO = os.environ.get("IMAGO", os.path.join(ROOT, "build", "imago"))
-ROUNDS = 3000 if sys.argv[1:] == ["slow"] else 25
+ROUNDS = 25  # damaged_tools_slow.py: thousands
 SECONDS = 60
 DAMAGED = 65
 
@@ -59,7 +57,7 @@ def problem(command, path):
     return None
 
 
-def main():
+def main(rounds):
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "m.image")
@@ -70,7 +68,7 @@ def main():
             image = file.read()
         where = places(image)
         rng = random.Random(1)
-        for i in range(ROUNDS):
+        for i in range(rounds):
             with open(path, "wb") as file:
                 file.write(damage(image, where, rng))
             for command in (["objdump"], ["inspect", "--all"], ["verify"]):
@@ -84,4 +82,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(ROUNDS))
