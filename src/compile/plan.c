@@ -5,7 +5,7 @@
 // A frozen table's entries stand in the image; one that is mostly empty does not deserve that.
 enum { FROZEN_EMPTY_MAX = 65536 };
 
-static bool is_own_func(const Module *module, const ConstExpr *item) {
+static bool is_own_func(const Module *module, const ElemItem *item) {
     return item->kind == CONST_REF_NULL ||
            (item->kind == CONST_REF_FUNC && item->index >= module->func_import_count);
 }

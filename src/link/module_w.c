@@ -173,14 +173,14 @@ static void write_datas(Linker *linker) {
     linker->header.flags |= copies ? 0 : IMAGE_COPIES_NO_DATA;
 }
 
-static u32 item_of(const ConstExpr *item) {
+static u32 item_of(ValType type, const ElemItem *item) {
     switch (item->kind) {
     case CONST_REF_FUNC: return item->index;
     case CONST_GLOBAL: return item->index | ITEM_GLOBAL;
     case CONST_REF_NULL:
     case CONST_VALUE: break;
     }
-    return item->type == VAL_EXTERNREF ? ITEM_NULL_EXTERN : ITEM_NULL_FUNC;
+    return type == VAL_EXTERNREF ? ITEM_NULL_EXTERN : ITEM_NULL_FUNC;
 }
 
 static void write_elems(Linker *linker) {
@@ -210,8 +210,9 @@ static void write_elems(Linker *linker) {
     linker->header.flags |= copies ? 0 : IMAGE_COPIES_NO_ELEMS;
     begin_list(linker, IMAGE_LIST_ELEM_ITEMS, items);
     for (u32 i = 0; i < module->elem_count; i++) {
-        for (u32 k = 0; k < module->elems[i].count; k++) {
-            write_u32(tables_of(linker), item_of(&module->elems[i].items[k]));
+        const ElemSegment *elem = &module->elems[i];
+        for (u32 k = 0; k < elem->count; k++) {
+            write_u32(tables_of(linker), item_of(elem->type, &elem->items[k]));
         }
     }
 }

@@ -1,7 +1,7 @@
 // Frozen tables: {signature, text offset} in .rodata, one after the other from its start.
 #include "link/link_int.h"
 
-static bool entry_of(const Linker *linker, const ConstExpr *item, ImageTableEntry *out) {
+static bool entry_of(const Linker *linker, const ElemItem *item, ImageTableEntry *out) {
     *out = (ImageTableEntry){TABLE_ENTRY_NULL, 0};
     if (item->kind == CONST_REF_NULL) {
         return true;

@@ -63,12 +63,18 @@ typedef struct Global {
 
 typedef enum SegmentMode { SEGMENT_ACTIVE, SEGMENT_PASSIVE, SEGMENT_DECLARATIVE } SegmentMode;
 
+// A constant expression of the segment's type, which has few forms; there are millions of them.
+typedef struct ElemItem {
+    ConstKind kind; // REF_NULL, REF_FUNC, GLOBAL
+    u32 index;
+} ElemItem;
+
 typedef struct ElemSegment {
     SegmentMode mode;
     ValType type;
     u32 table;        // SEGMENT_ACTIVE
     ConstExpr offset; // SEGMENT_ACTIVE
-    const ConstExpr *items; // kinds REF_NULL, REF_FUNC, GLOBAL
+    const ElemItem *items;
     u32 count;
 } ElemSegment;
 

@@ -31,22 +31,29 @@ static bool decode_elem_type(Decoder *d, u32 flags, ValType *type) {
     return true;
 }
 
+static bool decode_elem_item(Decoder *d, bool is_expression, ValType type, ElemItem *item) {
+    if (is_expression) {
+        ConstExpr expr;
+        TRY(decode_const(d, type, &expr));
+        *item = (ElemItem){expr.kind, expr.index};
+        return true;
+    }
+    item->kind = CONST_REF_FUNC;
+    TRY(decode_index(d, d->module->func_count, "function", &item->index));
+    d->module->funcs[item->index].is_escaping = true;
+    return true;
+}
+
 static bool decode_elem_items(Decoder *d, u32 flags, ElemSegment *elem) {
     const bool has_expressions = (flags & ELEM_EXPRESSIONS) != 0;
     TRY(decode_count(d, MAX_TABLE_ENTRIES, "elements", &elem->count));
     const usize room = decode_room(d, elem->count, has_expressions ? 2 : 1);
     void *out;
-    TRY(decode_alloc(d, room, sizeof(ConstExpr), &out));
-    ConstExpr *items = out;
+    TRY(decode_alloc(d, room, sizeof(ElemItem), &out));
+    ElemItem *items = out;
     elem->items = items;
     for (u32 i = 0; i < elem->count; i++) {
-        if (has_expressions) {
-            TRY(decode_const(d, elem->type, &items[i]));
-        } else {
-            items[i] = (ConstExpr){.kind = CONST_REF_FUNC, .type = VAL_FUNCREF};
-            TRY(decode_index(d, d->module->func_count, "function", &items[i].index));
-            d->module->funcs[items[i].index].is_escaping = true;
-        }
+        TRY(decode_elem_item(d, has_expressions, elem->type, &items[i]));
     }
     return true;
 }

@@ -369,6 +369,12 @@ def many_data_segments(size):
 
 
 @shape
+def elements(size):
+    """One segment of as many references as fit."""
+    return one(b"", middle=wasm.section(wasm.ELEM, wasm.vec(b"\1\0" + leb(size) + bytes(size))))
+
+
+@shape
 def element_segments(size):
     """Segments of a table that the image holds, overwriting each other."""
     count = size // 8

@@ -61,14 +61,14 @@ static const u8 FIX_CODES_0[] = {VAL_I32, VAL_I32};
 static const u8 FIX_CODES_1[] = {VAL_NONE};
 static const u8 FIX_CODES_2[] = {VAL_I64, VAL_I64, VAL_I64, VAL_I64, VAL_I64, VAL_I64,
                                  VAL_I64, VAL_F32, VAL_F64, VAL_I64, VAL_V128};
-static const ConstExpr FIX_ITEMS[] = {
-    {.kind = CONST_REF_FUNC, .type = VAL_FUNCREF, .index = 2},
-    {.kind = CONST_REF_NULL, .type = VAL_FUNCREF},
-    {.kind = CONST_REF_FUNC, .type = VAL_FUNCREF, .index = 3},
+static const ElemItem FIX_ITEMS[] = {
+    {.kind = CONST_REF_FUNC, .index = 2},
+    {.kind = CONST_REF_NULL},
+    {.kind = CONST_REF_FUNC, .index = 3},
 };
-static const ConstExpr FIX_GLOBAL_ITEM[] = {
-    {.kind = CONST_GLOBAL, .type = VAL_EXTERNREF, .index = 0},
-    {.kind = CONST_REF_NULL, .type = VAL_EXTERNREF},
+static const ElemItem FIX_GLOBAL_ITEM[] = {
+    {.kind = CONST_GLOBAL, .index = 0},
+    {.kind = CONST_REF_NULL},
 };
 
 static ConstExpr fixture_i32(u32 value) {
