@@ -41,7 +41,8 @@ bool control_init(Validator *v) {
 // Called when the innermost frame is the last one there is room for.
 static bool grow_frames(Validator *v) {
     const usize count = (usize)(v->frames_end - v->frames);
-    Frame *frames = mem_grow(v->frames, count * sizeof(Frame), 2 * count * sizeof(Frame));
+    const usize bytes = 2 * count * sizeof(Frame);
+    Frame *frames = mem_grow(v->frames, bytes, bytes); // not zeroed: most is not used at first
     if (frames == NULL) {
         return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
     }
@@ -59,7 +60,6 @@ static bool push_frame(Validator *v, u32 type, u8 byte) {
     *++v->top = (Frame){
         .height = (u32)(v->sp - v->stack),
         .type = type,
-        .first_def = (u32)v->defs.count,
         .op = byte,
         .is_in_dead = v->is_dead,
         .is_plain = type == BLOCK_INLINE && byte != BYTE_LOOP && !v->is_dead,

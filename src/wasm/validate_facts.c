@@ -69,7 +69,7 @@ bool facts_begin(Validator *v) {
     v->func_serial += (u32)(v->loops.count + 1) * SERIAL_STEP;
     v->serial = v->loop_serial = v->func_serial;
     v->loops.count = v->open_loops.count = v->outers.count = v->hots.count = 0;
-    v->accessed.count = v->defs.count = 0;
+    v->accessed.count = v->defs.count = v->def_depth = 0;
     v->has_call = v->has_foreign_call = v->has_builtin = false;
     v->simd_at = NULL;
     v->is_out_of_memory = false;
@@ -184,7 +184,11 @@ void facts_set(Validator *v, u32 index) {
     }
     if (local->def_depth == DEF_NONE) {
         local->def_depth = frame_depth(v);
-        v->is_out_of_memory |= !vec_push(&v->defs, index);
+        if (vec_push(&v->defs, index)) {
+            v->def_depth = local->def_depth;
+        } else {
+            v->is_out_of_memory = true;
+        }
         local->serial = v->loop_serial + KNOWN_GET;
         local->known_loop = ID_NONE; // this loop assigns it anew each time
     } else if ((local->serial & KNOWN_COUNT) != 0) {
@@ -198,10 +202,13 @@ void facts_set_dead(Validator *v, bool is_dead) {
 }
 
 void facts_block_end(Validator *v) {
-    while (v->defs.count > v->top->first_def) {
+    const u32 depth = frame_depth(v);
+    while (v->def_depth == depth) {
         LocalFacts *local = &v->locals[v->defs.at[--v->defs.count]];
         local->def_depth = DEF_LOST;
         local->serial |= KNOWN_SET;
+        const usize left = v->defs.count;
+        v->def_depth = left == 0 ? 0 : v->locals[v->defs.at[left - 1]].def_depth;
     }
 }
 

@@ -164,7 +164,6 @@ INLINE bool pass_block(Walk *w) {
     *++v->top = (Frame){
         .height = (u32)(w->sp - v->stack),
         .type = BLOCK_INLINE,
-        .first_def = (u32)v->defs.count,
         .op = *w->at,
         .is_plain = true,
     };
@@ -189,7 +188,7 @@ INLINE bool pass_if(Walk *w) {
 INLINE bool pass_end(Walk *w) {
     Validator *v = w->v;
     const Frame *frame = v->top;
-    if (!frame->is_plain || w->sp != w->base || frame->first_def != v->defs.count) {
+    if (!frame->is_plain || w->sp != w->base || v->def_depth == frame_depth(v)) {
         return false;
     }
     v->is_dead = false;

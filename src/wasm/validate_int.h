@@ -20,13 +20,12 @@ typedef struct TypeList {
 typedef struct Frame {
     u32 height;      // operands below it
     u32 type;        // index of a function type, or BLOCK_INLINE | ValType
-    u32 first_def;   // v->defs from there on got their first assignment in it
     u8 op;           // opcode byte: block, loop, if, else
     bool is_in_dead; // the block around it was dead at its start
     bool is_plain;   // no loop, in live code, neither takes nor leaves operands
     u8 reserved;
 } Frame;
-_Static_assert(sizeof(Frame) == 16, "modules nest millions of blocks");
+_Static_assert(sizeof(Frame) == 12, "modules nest millions of blocks");
 
 enum { BYTE_BLOCK = 0x02, BYTE_LOOP = 0x03, BYTE_IF = 0x04, BYTE_ELSE = 0x05, BYTE_END = 0x0B };
 enum { BLOCK_EMPTY = 0x40 }; // as a block type
@@ -81,6 +80,7 @@ struct Validator {
     VEC(LocalRun) runs;
     VEC(u32) accessed;
     VEC(u32) defs; // locals, by the open frame that first assigned them
+    u32 def_depth; // of the last one's frame, 0: there are none
 
     VEC(LoopFacts) loops;
     VEC(u32) open_loops; // ordinals, outermost first
