@@ -1,89 +1,84 @@
 // The tables of positions, decoded from end to end (image/positions.c looks things up in them).
-#include "base/reader.h"
 #include "image/check.h"
-#include "image/image_int.h"
+#include "image/positions_int.h"
 
-typedef struct Position {
-    u64 text_offset;
-    u8 trap; // TRAP_COUNT: none yet
-} Position;
+static const char DAMAGED_INDEX[] = "blocks out of order";
+static const char DAMAGED_BLOCK[] = "a block that cannot be decoded";
 
-// Reads the code of the next position. False: not one.
-typedef bool ReadCode(Reader *r, Position *position);
-
-static bool read_trap(Reader *r, Position *position) {
-    const u64 code = read_uleb(r, 33);
-    position->trap = (code & 1) != 0 ? read_u8(r) : position->trap;
-    position->text_offset += code >> 1;
-    return position->trap < TRAP_COUNT;
-}
-
-static bool read_address(Reader *r, Position *position) {
-    const u8 code = read_u8(r);
-    position->text_offset += code >> 4;
-    if (code >> 4 == 15) {
-        position->text_offset += read_uleb(r, 32);
-    }
-    if ((code & 15) == 15) {
-        (void)read_sleb(r, 33);
-    }
-    return true;
-}
-
-static const char *block_fault(Reader *r, u32 count, Position *position, ReadCode *read) {
-    for (u32 i = 0; i < count; i++) {
-        const u64 before = position->text_offset;
-        if (!read(r, position) || !reader_ok(r)) {
-            return "a block that cannot be decoded";
-        }
-        if (i != 0 && position->text_offset <= before) {
-            return "positions out of order";
+// Decodes a block of the trap table whose first position is at *text_offset; leaves that of the
+// last one there.
+static const char *traps_fault(BitReader *r, u64 *text_offset, u32 *count) {
+    for (*count = 0; *count == 0 || !bits_at_end(r); ++*count) {
+        *text_offset += *count != 0 ? position_read_step(r) : 0;
+        const u32 kind = position_read_kind(r);
+        if (!bits_ok(r) || *count == IMAGE_BLOCK_ENTRIES ||
+            (kind >= TRAP_COUNT && kind != IMAGE_POSITION_CALL)) {
+            return DAMAGED_BLOCK;
         }
     }
-    return reader_at_end(r) ? NULL : "a block with something behind its positions";
-}
-
-static const char *table_fault(const u8 *section, u64 bytes, u32 text_bytes, ReadCode *read) {
-    StoredPositions head = {0};
-    memcpy(&head, section, bytes < sizeof head ? 0 : sizeof head);
-    const u64 index_bytes = (u64)head.block_count * sizeof(StoredBlock);
-    if (!range_fits(sizeof head, index_bytes, bytes) ||
-        ((u64)head.entry_count + IMAGE_BLOCK_ENTRIES - 1) / IMAGE_BLOCK_ENTRIES !=
-            head.block_count) {
-        return "another number of blocks than it has";
-    }
-    const ImageTable index = {section + sizeof head, head.block_count, sizeof(StoredBlock)};
-    const u8 *data = index.at + index_bytes;
-    const u64 data_bytes = bytes - sizeof head - index_bytes;
-    u64 next_text = 0; // behind the last position so far
-    for (u32 i = 0; i < head.block_count; i++) {
-        StoredBlock block, next;
-        record_load(&index, i, &block);
-        const u64 end = record_load(&index, i + 1, &next) ? next.data_offset : data_bytes;
-        const u32 left = head.entry_count - i * IMAGE_BLOCK_ENTRIES;
-        if (block.data_offset > end || end > data_bytes || block.text_offset < next_text) {
-            return "blocks out of order";
-        }
-        Reader r = reader_of(data + block.data_offset, (usize)(end - block.data_offset));
-        Position position = {block.text_offset, TRAP_COUNT};
-        const char *fault = block_fault(
-            &r, left < IMAGE_BLOCK_ENTRIES ? left : IMAGE_BLOCK_ENTRIES, &position, read);
-        if (fault != NULL) {
-            return fault;
-        }
-        next_text = position.text_offset + 1;
-    }
-    return next_text <= text_bytes ? NULL : "a position beyond the text";
+    return NULL;
 }
 
 const char *check_traps(const Image *image) {
-    return image->trap_bytes == 0
-               ? NULL
-               : table_fault(image->traps, image->trap_bytes, image->text_bytes, read_trap);
+    PositionTable table;
+    if (!position_table_open(image->traps, image->trap_bytes, &table)) {
+        return image->trap_bytes == 0 ? NULL : DAMAGED_INDEX;
+    }
+    u64 next_text = 0, entry_count = 0; // next_text: behind the last position so far
+    for (u32 i = 0; i < table.index.count; i++) {
+        BitReader r;
+        u32 first, count;
+        if (!position_block_open(&table, i, &first, &r) || first < next_text) {
+            return DAMAGED_INDEX;
+        }
+        u64 text_offset = first;
+        const char *fault = traps_fault(&r, &text_offset, &count);
+        if (fault != NULL) {
+            return fault;
+        }
+        next_text = text_offset + 1;
+        entry_count += count;
+    }
+    return entry_count != table.entry_count ? "another number of positions than it says"
+           : next_text > image->text_bytes  ? "a position beyond the text"
+                                            : NULL;
+}
+
+// Decodes a block of the address map; its first entry has no code.
+static const char *addresses_fault(BitReader *r, u32 *count) {
+    for (*count = 1; !bits_at_end(r); ++*count) {
+        (void)position_read_difference(r);
+        if (!bits_ok(r) || *count == IMAGE_BLOCK_ENTRIES) {
+            return DAMAGED_BLOCK;
+        }
+    }
+    return NULL;
 }
 
 const char *check_addresses(const Image *image) {
-    return image->addrmap_bytes == 0
-               ? NULL
-               : table_fault(image->addrmap, image->addrmap_bytes, image->text_bytes, read_address);
+    PositionTable table, traps;
+    if (!position_table_open(image->addrmap, image->addrmap_bytes, &table)) {
+        return image->addrmap_bytes == 0 ? NULL : DAMAGED_INDEX;
+    }
+    if (!position_table_open(image->traps, image->trap_bytes, &traps) ||
+        traps.index.count != table.index.count || traps.entry_count != table.entry_count) {
+        return "other blocks than the trap table";
+    }
+    for (u32 i = 0; i < table.index.count; i++) {
+        BitReader r, trap_codes;
+        u32 first, count, trap_count;
+        u64 text_offset = 0;
+        if (!position_block_open(&table, i, &first, &r) ||
+            !position_block_open(&traps, i, &first, &trap_codes)) {
+            return DAMAGED_INDEX;
+        }
+        const char *fault = addresses_fault(&r, &count);
+        if (fault != NULL) {
+            return fault;
+        }
+        if (traps_fault(&trap_codes, &text_offset, &trap_count) != NULL || trap_count != count) {
+            return "a block that does not match the trap table's";
+        }
+    }
+    return NULL;
 }

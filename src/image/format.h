@@ -6,10 +6,9 @@
 #include "base/int.h"
 
 enum {
-    IMAGE_FORMAT = 1,
+    IMAGE_FORMAT = 2,
     IMAGE_NOTE_TYPE = 1,
     IMAGE_PAGE_BYTES = 4096,
-    IMAGE_BLOCK_ENTRIES = 128, // positions in a block of .imago.traps and .imago.addrmap
     IMAGE_BUILD_ID_BYTES = 20,
     IMAGE_CHUNK_BYTES = 65536, // pieces of the file that the build-id is made of
     IMAGE_MAX_SEGMENTS = 32,   // program headers ...
@@ -21,6 +20,14 @@ enum {
 #define IMAGE_MAX_BYTES 0xFFFFF000ull
 
 #define IMAGE_NOTE_NAME "Imago"
+
+// .imago.traps and .imago.addrmap
+enum {
+    IMAGE_BLOCK_ENTRIES = 256,    // positions in a block
+    IMAGE_POSITION_CALL = 15,     // kind of a position that is no trap
+    IMAGE_NUMBER_MAX_ZEROS = 20,  // at the start of a number's code, ...
+    IMAGE_NUMBER_END = (8 << (IMAGE_NUMBER_MAX_ZEROS + 1)) - 8, // ... which is below this
+};
 
 // StoredHeader.flags
 enum {

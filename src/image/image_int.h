@@ -40,13 +40,4 @@ static inline Str string_at(const Image *image, u32 offset, u32 bytes) {
     return (Str){(const char *)image->strings + offset, bytes};
 }
 
-// A block of a position table: its codes, and the text offset they start from.
-typedef struct PositionBlock {
-    const u8 *at, *end;
-    u32 text_offset;
-} PositionBlock;
-
-// The block that holds text_offset if any does. False: none. O(log blocks); any bytes will do.
-bool position_block_at(const u8 *section, u64 bytes, u32 text_offset, PositionBlock *out);
-
 #endif

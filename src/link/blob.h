@@ -36,7 +36,8 @@ static inline Fixup fixup_of(u32 offset, FixupTarget target, u32 index, u32 kind
     return (Fixup){offset, index & ((1u << FIXUP_INDEX_BITS) - 1), (u32)target & 7, kind & 7};
 }
 
-// An instruction that may trap, or a call's return address.
+// An instruction that may trap, or a call's return address. A blob's sites ascend: each lies behind
+// the one before, where a call counts as its instruction's last byte.
 #define SITE_CALL 15
 #define BLOB_MAX_BYTES (1u << 28) // of one function's code: CODE_MAX_BYTES
 typedef struct Site {

@@ -59,7 +59,7 @@ static bool fill_sections(Linker *linker) {
     place_rodata(linker);
     TRY(data_plan(linker));
     module_write(linker);
-    positions_write(linker);
+    TRY(positions_write(linker));
     symbols_write(linker);
     unwind_write(linker, align_up(linker->text_bytes, IMAGE_PAGE_BYTES));
     elf_reserve(linker);

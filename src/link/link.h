@@ -30,7 +30,7 @@ typedef struct LinkInput {
                               // those that are needed, by type; equal types share those of the
                               // first of them
     u32 blob_count;
-    CodeOutput *outputs; // by CodeBlob.worker; code is patched and sites are sorted in place
+    CodeOutput *outputs; // by CodeBlob.worker; code is patched in place, sites are freed
     u32 output_count;
     bool omit_address_map;
     u64 cpu_features; // that the code needs: types/cpu.h

@@ -128,8 +128,8 @@ bool data_plan(Linker *linker);
 u64 data_layout(Linker *linker, u64 at);
 void data_write(const Linker *linker, OutFile *out);
 
-// positions_w.c: .imago.traps and .imago.addrmap.
-void positions_write(Linker *linker);
+// positions_w.c: .imago.traps and .imago.addrmap; frees the sites. ERR_INTERNAL.
+bool positions_write(Linker *linker);
 
 // module_w.c: .imago.module; fills the header's lists and counts.
 void module_write(Linker *linker);

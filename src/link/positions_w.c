@@ -1,172 +1,255 @@
-// .imago.traps and .imago.addrmap. Both are
+// .imago.traps and .imago.addrmap: two tables of the same positions, block by block and entry by
+// entry. The first says where they are and of what kind, the second the WebAssembly offsets. Both:
 //
-//     u32 entries, u32 blocks | blocks x {u32 text offset, u32 data offset} | codes
+//     u32 entries, u32 blocks | codes | blocks x {u32 first value, u32 offset of its codes}
 //
-// with at most IMAGE_BLOCK_ENTRIES positions in a block, in order of text offset. Codes:
+// Codes are bits, the first in the lowest bit of the first byte; a block starts at a byte. Numbers
+// are exponential Golomb codes of order 3: with v = value + 8 of n + 4 bits, n zeros, a one, and
+// the n + 3 lower bits of v.
 //
-//     trap       uleb (distance << 1 | changed), then the kind's byte if changed
-//     position   byte (t << 4 | w), then uleb (distance - 15) if t is 15, sleb of the wasm
-//                distance if w is 15; else t and w are the distances
+//     traps      [number of bytes between this position and the one before] kind
+//     kind       0: out of bounds memory access | 10: call | 110: unreachable | 111, four bits
+//     addrmap    [number: 1 + difference of wasm offsets; if it is negative: 0, -1 - difference]
 //
-// A block's first distance is 0; it starts from no kind, and from wasm offset 0.
-#include "base/alloc.h"
+// with [] left out for a block's first entry, whose value is in the block's record. A block ends
+// after IMAGE_BLOCK_ENTRIES entries, or before one that is too far away for a number.
+//
+// There is a site for every few bytes of code: the loop over them keeps its state in registers and
+// takes the codes of small numbers from a table; what is rarer is out of line.
 #include "link/link_int.h"
 
+_Static_assert((int)SITE_CALL == (int)IMAGE_POSITION_CALL, "one code for calls");
+
+// ---- Bits --------------------------------------------------------------------------------------
+
+typedef struct Code {
+    u64 bits;
+    u32 count; // up to 56
+} Code;
+
+typedef struct BitWriter {
+    u8 *at;      // where `pending` goes: room for 8 bytes more than what is written
+    u64 pending; // the newest bits
+    u32 count;   // of them; below 8 after bits_flush
+} BitWriter;
+
+// Up to 56 bits between two flushes.
+static inline BitWriter bits_add(BitWriter w, Code code) {
+    return (BitWriter){w.at, w.pending | code.bits << w.count, w.count + code.count};
+}
+
+static inline BitWriter bits_flush(BitWriter w) {
+    store_u64(w.at, w.pending);
+    return (BitWriter){w.at + w.count / 8, w.pending >> (w.count & ~7u), w.count % 8};
+}
+
+// Up to the next byte.
+static inline BitWriter bits_align(BitWriter w) {
+    return bits_flush((BitWriter){w.at, w.pending, (u32)align_up(w.count, 8)});
+}
+
+// ---- Codes -------------------------------------------------------------------------------------
+
+// Of a value below IMAGE_NUMBER_END.
+static inline Code number_code(u32 value) {
+    const u32 biased = value + 8;
+    const u32 zeros = 28 - (u32)__builtin_clz(biased);
+    const u32 count = 2 * zeros + 4;
+    // The one behind the zeros stands for the highest bit.
+    return (Code){((u64)biased << (zeros + 1)) ^ 1ull << count ^ 1ull << zeros, count};
+}
+
+static inline Code difference_code(u32 difference) {
+    if (LIKELY((i32)difference >= 0)) {
+        return number_code(difference + 1);
+    }
+    const Code zero = number_code(0), code = number_code(~difference);
+    return (Code){zero.bits | code.bits << zero.count, zero.count + code.count};
+}
+
+static Code kind_code(u32 kind) {
+    switch (kind) {
+    case TRAP_MEMORY_OUT_OF_BOUNDS: return (Code){0, 1};
+    case SITE_CALL: return (Code){1, 2};
+    case TRAP_UNREACHABLE: return (Code){3, 3};
+    default: return (Code){7 | kind << 3, 7};
+    }
+}
+
+// True if neither a step nor a difference is too large for its code.
+static bool is_near(u32 step, u32 difference) {
+    const u32 magnitude = difference ^ (u32)((i32)difference >> 31);
+    return step < IMAGE_NUMBER_END && magnitude < IMAGE_NUMBER_END - 1;
+}
+
+enum { SMALL_NUMBERS = 256 };
+
+typedef struct SmallCode {
+    u16 bits, count;
+} SmallCode;
+
+typedef struct CodeTable {
+    SmallCode numbers[SMALL_NUMBERS];
+    SmallCode kinds[16];
+} CodeTable;
+
+static inline Code code_of(SmallCode small) { return (Code){small.bits, small.count}; }
+
+static SmallCode small_code(Code code) { return (SmallCode){(u16)code.bits, (u16)code.count}; }
+
+static void codes_init(CodeTable *codes) {
+    for (u32 i = 0; i < SMALL_NUMBERS; i++) {
+        codes->numbers[i] = small_code(number_code(i));
+    }
+    for (u32 i = 0; i < COUNT_OF(codes->kinds); i++) {
+        codes->kinds[i] = small_code(kind_code(i));
+    }
+}
+
+// ---- Tables ------------------------------------------------------------------------------------
+
+typedef struct Table {
+    Writer *section; // codes start behind the head
+    Writer *index;
+    BitWriter bits;
+} Table;
+
 typedef struct PositionWriter {
-    Writer index, data;
-    u32 count, block_fill;
-    u32 text_offset; // of the newest entry
-    u32 wasm_offset;
-    u8 kind;
+    Table traps, map;
+    u32 text_offset, wasm_offset; // of the newest position
+    u32 block_room;               // entries that the block still takes
+    u32 count;
+    bool skips_calls;
+    bool is_descending; // a position does not lie behind the one before
 } PositionWriter;
 
-// Place of a site: a call is the last byte of its instruction, so that it differs from a trap of
-// the instruction behind it.
-static u32 site_key(const Site *site) {
-    return site->kind == SITE_CALL && site->offset != 0 ? site->offset - 1 : site->offset;
-}
-
-static bool sites_are_sorted(const Site *sites, u32 count) {
-    for (u32 i = 1; i < count; i++) {
-        if (site_key(&sites[i - 1]) > site_key(&sites[i])) {
-            return false;
-        }
+// Room for every entry that there can be; what is not written costs nothing.
+static Table table_open(Writer *section, Writer *index, u64 entry_count) {
+    enum { ENTRY_BYTES = 8, LAST_BYTES = 8 };
+    Table table = {.section = section, .index = index};
+    if (writer_reserve(section, sizeof(StoredPositions) + entry_count * ENTRY_BYTES + LAST_BYTES)) {
+        write_zeros(section, sizeof(StoredPositions));
+        table.bits.at = section->at + section->count;
     }
-    return true;
+    return table;
 }
 
-// Merges from[0..middle) and from[middle..count) to `to`; of equal keys the first half's come
-// first.
-static void merge(const Site *from, u32 middle, u32 count, Site *to) {
-    u32 a = 0, b = middle;
+static Table table_block(Table table, u32 first) {
+    table.bits = bits_align(table.bits);
+    const u8 *codes = table.section->at + table.section->count;
+    const StoredBlock block = {first, (u32)(table.bits.at - codes)};
+    write_bytes(table.index, &block, sizeof block);
+    return table;
+}
+
+// An empty table is no section.
+static void table_close(Table table, u32 entry_count) {
+    Writer *section = table.section;
+    const StoredPositions head = {entry_count, (u32)(table.index->count / sizeof(StoredBlock))};
+    table.bits = bits_align(table.bits);
+    section->count = entry_count != 0 ? (usize)(table.bits.at - section->at) : 0;
+    memcpy(section->at, &head, sizeof head);
+    write_bytes(section, table.index->at, table.index->count);
+    section->failed |= table.index->failed;
+}
+
+static PositionWriter start_block(PositionWriter w, u32 text_offset, u32 wasm_offset) {
+    w.is_descending |= w.count != 0 && text_offset <= w.text_offset;
+    w.traps = table_block(w.traps, text_offset);
+    w.map = table_block(w.map, wasm_offset);
+    w.block_room = IMAGE_BLOCK_ENTRIES;
+    return w;
+}
+
+// The place of any position. By value, so that the caller's state stays in registers.
+static __attribute__((noinline)) PositionWriter place_add(PositionWriter w, u32 text_offset,
+                                                          u32 wasm_offset) {
+    const u32 step = text_offset - w.text_offset - 1;
+    const u32 difference = wasm_offset - w.wasm_offset;
+    if (w.block_room == 0 || !is_near(step, difference)) {
+        return start_block(w, text_offset, wasm_offset);
+    }
+    w.traps.bits = bits_add(w.traps.bits, number_code(step));
+    w.map.bits = bits_add(w.map.bits, difference_code(difference));
+    return w;
+}
+
+// ---- The whole ---------------------------------------------------------------------------------
+
+static PositionWriter write_sites(PositionWriter w, const CodeTable *codes, const Site *sites,
+                                  u32 count, u32 base) {
     for (u32 i = 0; i < count; i++) {
-        const bool takes_first =
-            a < middle && (b >= count || site_key(&from[a]) <= site_key(&from[b]));
-        to[i] = takes_first ? from[a++] : from[b++];
-    }
-}
-
-// Bottom-up, stable; trap tails are recorded between the sites of a body but lie behind it.
-static void sort_sites(Site *sites, u32 count, Site *scratch) {
-    Site *from = sites, *to = scratch;
-    for (u64 width = 1; width < count; width *= 2) {
-        for (u64 at = 0; at < count; at += 2 * width) {
-            const u64 left = count - at;
-            const u32 run = (u32)(left < 2 * width ? left : 2 * width);
-            merge(from + at, (u32)(run < width ? run : width), run, to + at);
+        const u32 kind = sites[i].kind;
+        if (w.skips_calls && kind == SITE_CALL) {
+            continue;
         }
-        Site *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != sites) {
-        memcpy(sites, from, count * sizeof *sites);
-    }
-}
-
-// Starts a block where one is due. Returns the distance from the entry before, or sets *is_new.
-static u32 position_next(PositionWriter *w, u32 text_offset) {
-    if (w->block_fill == IMAGE_BLOCK_ENTRIES || w->count == 0) {
-        const StoredBlock block = {text_offset, (u32)w->data.count};
-        write_bytes(&w->index, &block, sizeof block);
-        w->block_fill = 0;
-        w->text_offset = text_offset;
-        w->wasm_offset = 0;
-        w->kind = TRAP_COUNT;
-    }
-    const u32 distance = text_offset - w->text_offset;
-    w->text_offset = text_offset;
-    w->block_fill++;
-    w->count++;
-    return distance;
-}
-
-static bool is_repeated(const PositionWriter *w, u32 text_offset) {
-    return w->count != 0 && w->text_offset == text_offset;
-}
-
-static void trap_add(PositionWriter *w, u32 text_offset, u8 kind) {
-    if (is_repeated(w, text_offset)) {
-        return;
-    }
-    const u64 distance = position_next(w, text_offset);
-    const bool is_changed = kind != w->kind;
-    write_uleb(&w->data, distance << 1 | is_changed);
-    if (is_changed) {
-        write_u8(&w->data, kind);
-    }
-    w->kind = kind;
-}
-
-static void address_add(PositionWriter *w, u32 text_offset, u32 wasm_offset) {
-    if (is_repeated(w, text_offset)) {
-        return;
-    }
-    const u32 distance = position_next(w, text_offset);
-    const i64 wasm_distance = (i64)wasm_offset - w->wasm_offset;
-    const u8 t = distance < 15 ? (u8)distance : 15;
-    const u8 s = wasm_distance >= 0 && wasm_distance < 15 ? (u8)wasm_distance : 15;
-    write_u8(&w->data, (u8)(t << 4 | s));
-    if (t == 15) {
-        write_uleb(&w->data, distance - 15);
-    }
-    if (s == 15) {
-        write_sleb(&w->data, wasm_distance);
-    }
-    w->wasm_offset = wasm_offset;
-}
-
-static void position_finish(PositionWriter *w, Writer *out) {
-    const StoredPositions head = {w->count, (u32)(w->index.count / sizeof(StoredBlock))};
-    if (w->count != 0) {
-        write_bytes(out, &head, sizeof head);
-        write_bytes(out, w->index.at, w->index.count);
-        write_bytes(out, w->data.at, w->data.count);
-    }
-    out->failed |= w->index.failed || w->data.failed;
-    writer_free(&w->index);
-    writer_free(&w->data);
-}
-
-// Largest number of sites of a blob that has them out of order.
-static u32 scratch_count(const Linker *linker) {
-    u32 count = 0;
-    for (u32 i = 0; i < linker->input->blob_count; i++) {
-        const CodeBlob *blob = &linker->input->blobs[i];
-        const Site *sites = blob_sites(linker, blob);
-        if (blob->site_count > count && !sites_are_sorted(sites, blob->site_count)) {
-            count = blob->site_count;
+        // A call is its last byte, so that it differs from a trap of the instruction behind it.
+        const u32 text_offset = base + sites[i].offset - (kind == SITE_CALL);
+        const u32 wasm_offset = sites[i].wasm_offset;
+        const u32 step = text_offset - w.text_offset - 1;
+        const u32 number = wasm_offset - w.wasm_offset + 1;
+        if (LIKELY(step < SMALL_NUMBERS && number - 1 < SMALL_NUMBERS - 1 && w.block_room != 0)) {
+            w.traps.bits = bits_add(w.traps.bits, code_of(codes->numbers[step]));
+            w.map.bits = bits_add(w.map.bits, code_of(codes->numbers[number]));
+        } else {
+            w = place_add(w, text_offset, wasm_offset);
         }
+        w.traps.bits = bits_flush(bits_add(w.traps.bits, code_of(codes->kinds[kind])));
+        w.map.bits = bits_flush(w.map.bits);
+        w.text_offset = text_offset;
+        w.wasm_offset = wasm_offset;
+        w.block_room--;
+        w.count++;
+    }
+    return w;
+}
+
+static u64 site_count(const LinkInput *input) {
+    u64 count = 0;
+    for (u32 i = 0; i < input->blob_count; i++) {
+        count += input->blobs[i].site_count;
     }
     return count;
 }
 
-void positions_write(Linker *linker) {
-    const bool has_map = !linker->input->omit_address_map;
-    Site *scratch = PUSH(&linker->arena, Site, scratch_count(linker));
-    PositionWriter traps = {0}, map = {0};
+static void free_sites(const LinkInput *input) {
+    for (u32 i = 0; i < input->output_count; i++) {
+        vec_free(&input->outputs[i].sites);
+    }
+}
+
+static PositionWriter write_pieces(const Linker *linker, PositionWriter w) {
+    CodeTable codes;
+    codes_init(&codes);
     for (u32 i = 0; i < linker->piece_count; i++) {
         const TextPiece *piece = &linker->pieces[i];
-        if (piece->blob == ID_NONE) {
-            continue;
-        }
-        const CodeBlob *blob = &linker->input->blobs[piece->blob];
-        Site *sites = blob_sites(linker, blob);
-        if (!sites_are_sorted(sites, blob->site_count)) {
-            sort_sites(sites, blob->site_count, scratch);
-        }
-        for (u32 k = 0; k < blob->site_count; k++) {
-            const u32 at = (u32)piece->at + site_key(&sites[k]);
-            if (sites[k].kind != SITE_CALL) {
-                trap_add(&traps, at, sites[k].kind);
-            }
-            if (has_map) {
-                address_add(&map, at, sites[k].wasm_offset);
-            }
+        if (piece->blob != ID_NONE) {
+            const CodeBlob *blob = &linker->input->blobs[piece->blob];
+            w = write_sites(w, &codes, blob_sites(linker, blob), blob->site_count, (u32)piece->at);
         }
     }
-    position_finish(&traps, &linker->sections[SECTION_TRAPS]);
-    if (has_map) {
-        position_finish(&map, &linker->sections[SECTION_ADDRMAP]);
+    return w;
+}
+
+// Calls are there for their WebAssembly offsets only. Without the map, it is made and dropped.
+bool positions_write(Linker *linker) {
+    const bool has_map = !linker->input->omit_address_map;
+    const u64 count = site_count(linker->input);
+    Writer trap_index = {0}, map_index = {0}, dropped = {0};
+    Writer *traps = &linker->sections[SECTION_TRAPS];
+    Writer *map = has_map ? &linker->sections[SECTION_ADDRMAP] : &dropped;
+    PositionWriter w = {.traps = table_open(traps, &trap_index, count),
+                        .map = table_open(map, &map_index, count),
+                        .skips_calls = !has_map};
+    if (!traps->failed && !map->failed) {
+        w = write_pieces(linker, w);
+        table_close(w.traps, w.count);
+        table_close(w.map, w.count);
     }
+    writer_free(&trap_index);
+    writer_free(&map_index);
+    writer_free(&dropped);
+    free_sites(linker->input);
+    return !w.is_descending ||
+           fail(linker->err, INTERNAL, ERROR_NO_OFFSET, "sites of code are not in ascending order");
 }

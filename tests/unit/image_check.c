@@ -163,17 +163,21 @@ TEST(edits_of_frozen_tables) {
 TEST(edits_of_what_tools_read) {
     static const struct {
         const char *section;
-        u64 at;
+        i64 at; // negative: from the end
         u64 value;
         const char *text;
     } ROWS[] = {
-        {".imago.traps", 0, 1000, "trap table: another number of blocks than it has"},
-        {".imago.traps", 4, 1 << 30, "trap table: another number of blocks than it has"},
-        {".imago.traps", 8, 1 << 30, "trap table: blocks out of order"},
-        {".imago.traps", 8 + 8 + 4, 1 << 30, "trap table: blocks out of order"},
-        {".imago.traps", 8 + 8 + 4, 0, "trap table: a block that cannot be decoded"},
-        {".imago.addrmap", 0, 1, "address map: another number of blocks than it has"},
-        {".imago.addrmap", 8 + 8 + 4, 1, "address map: a block that cannot be decoded"},
+        {".imago.traps", 0, 1000, "trap table: another number of positions than it says"},
+        {".imago.traps", 4, 1 << 30, "trap table: blocks out of order"},
+        {".imago.traps", 8, 0x77, "trap table: a block that cannot be decoded"},
+        {".imago.traps", -8, 1 << 30, "trap table: a position beyond the text"},
+        {".imago.traps", -8, 0, "trap table: blocks out of order"},
+        {".imago.traps", -4, 1 << 30, "trap table: blocks out of order"},
+        {".imago.addrmap", 0, 1, "address map: other blocks than the trap table"},
+        {".imago.addrmap", 4, 1, "address map: other blocks than the trap table"},
+        {".imago.addrmap", 8, 0, "address map: a block that does not match the trap table's"},
+        {".imago.addrmap", -4, 1 << 30, "address map: blocks out of order"},
+        {".imago.addrmap", -4, 8, "address map: blocks out of order"},
         {".eh_frame_hdr", 0, 2, "unwind table: not of the form that images have"},
         {".eh_frame_hdr", 4, 0,
          "unwind table: more rows than it has room for, or another .eh_frame"},
@@ -195,7 +199,8 @@ TEST(edits_of_what_tools_read) {
         for (u32 i = 0; i < COUNT_OF(ROWS); i++) {
             ImageSection section;
             EXPECT(image_section_find(&opened.image, str_of(ROWS[i].section), &section));
-            expect_fault(&opened, section.offset + ROWS[i].at, 4, ROWS[i].value, ROWS[i].text);
+            const u64 start = section.offset + (ROWS[i].at < 0 ? section.bytes : 0);
+            expect_fault(&opened, start + (u64)ROWS[i].at, 4, ROWS[i].value, ROWS[i].text);
         }
     }
     opened_deinit(&opened);

@@ -26,6 +26,7 @@
 #include "image/image.h"
 #include "isa/x64/targ.h"
 #include "link/link.h"
+#include "link_copy.h"
 
 enum { FIX_WORKERS = 3, FIX_NAMED_FUNCS = 7, FIX_LONG_TEXT = 70000 };
 
@@ -238,8 +239,8 @@ static void fixture_code_1_2(Fixture *f) {
     fixture_frame(f, blob, 16);
 }
 
-// Bodies and tails interleaved, as a compiler records them: offset 2i in the body, 64 + 2i behind.
-// The call's return address is the next trap's place.
+// Offset 2i in the body, tails at 64 + 2i behind it. The call's return address is the next trap's
+// place; a tail's wasm offset lies before those of the sites around it.
 static void fixture_code_3(Fixture *f) {
     CodeBlob *blob = fixture_blob(f, BLOB_FUNC, 3);
     for (u32 i = 0; i < 48; i++) {
@@ -247,10 +248,12 @@ static void fixture_code_3(Fixture *f) {
     }
     for (u32 i = 0; i < 16; i++) {
         fixture_site(f, blob, 2 * i, 0x200 + 3 * i, TRAP_MEMORY_OUT_OF_BOUNDS);
-        fixture_site(f, blob, 64 + 2 * i, 0x201 + 3 * i, i % TRAP_COUNT);
     }
     fixture_site(f, blob, 40, 0x300, SITE_CALL);
     fixture_site(f, blob, 40, 0x123456, TRAP_UNREACHABLE);
+    for (u32 i = 0; i < 16; i++) {
+        fixture_site(f, blob, 64 + 2 * i, 0x201 + 3 * i, i % TRAP_COUNT);
+    }
 }
 
 static void fixture_code_4_6(Fixture *f) {
@@ -335,14 +338,14 @@ static void fixture_open(Fixture *f, FixtureOptions options) {
     };
 }
 
-static void fixture_close(Fixture *f) {
+static void fixture_free_outputs(CodeOutput *outputs) {
     for (u32 i = 0; i < FIX_WORKERS; i++) {
-        writer_free(&f->outputs[i].code);
-        writer_free(&f->outputs[i].rodata);
-        vec_free(&f->outputs[i].fixups);
-        vec_free(&f->outputs[i].sites);
-        vec_free(&f->outputs[i].unwind);
+        link_copy_free(&outputs[i]);
     }
+}
+
+static void fixture_close(Fixture *f) {
+    fixture_free_outputs(f->outputs);
     arena_deinit(&f->arena);
 }
 
@@ -354,12 +357,24 @@ typedef struct FixtureFile {
     u64 count;
 } FixtureFile;
 
+static bool fixture_link_fd(const Fixture *f, int fd, LinkStats *stats, Error *err) {
+    CodeOutput outputs[FIX_WORKERS];
+    for (u32 i = 0; i < FIX_WORKERS; i++) {
+        outputs[i] = link_copy(&f->outputs[i]);
+    }
+    LinkInput input = f->input;
+    input.outputs = outputs;
+    const bool ok = link_image(&input, fd, stats, err);
+    fixture_free_outputs(outputs);
+    return ok;
+}
+
 // Links to a temporary file and maps it. False with *err set.
 static bool fixture_link(const Fixture *f, FixtureFile *file, Error *err) {
     *file = (FixtureFile){.path = "/tmp/imago-fixture-XXXXXX"};
     const int fd = mkstemp(file->path);
     LinkStats stats;
-    if (fd < 0 || !link_image(&f->input, fd, &stats, err)) {
+    if (fd < 0 || !fixture_link_fd(f, fd, &stats, err)) {
         if (fd >= 0) {
             close(fd);
             unlink(file->path);

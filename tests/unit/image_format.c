@@ -151,6 +151,9 @@ TEST(constants_are_on_the_page) {
     EXPECT(strncmp(page, text, strlen(text)) == 0);
     (void)snprintf(text, sizeof text, "Blocks hold up to %d positions", IMAGE_BLOCK_ENTRIES);
     EXPECT(strstr(page, text) != NULL);
+    (void)snprintf(text, sizeof text, "z is at most %d, so\nthat a number is less than %d:",
+                   IMAGE_NUMBER_MAX_ZEROS, IMAGE_NUMBER_END);
+    EXPECT(strstr(page, text) != NULL);
     (void)snprintf(text, sizeof text, "A page is %d bytes", IMAGE_PAGE_BYTES);
     EXPECT(strstr(page, text) != NULL);
     (void)snprintf(text, sizeof text, "chunks of %d bytes", IMAGE_CHUNK_BYTES);

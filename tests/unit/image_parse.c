@@ -251,7 +251,7 @@ TEST(other_versions_say_so) {
     u8 *header = opened.file.bytes + opened.header;
     poke(header, 4, 3);
     expect_refused(&opened, opened.file.count,
-                   "image is of format version 3, this library reads 1");
+                   "image is of format version 3, this library reads 2");
     poke(header, 4, IMAGE_FORMAT);
     poke(header + offsetof(StoredHeader, abi_hash), 4, image_abi_hash() + 1);
     poke(header + offsetof(StoredHeader, check), 8, image_header_check(header));
@@ -318,6 +318,47 @@ TEST(readers_are_total) {
     expect_total((LinkLayout){.shuffle_seed = 1});
 }
 
+static u32 next_random(u64 *random) {
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (u32)(*random >> 33);
+}
+
+// A table of positions out of any bytes. With `has_head`, its head says that there are `blocks`, of
+// which the last starts with the codes.
+static u8 *random_positions(u64 *random, bool has_head, u32 blocks, u32 *bytes) {
+    *bytes = 1 + next_random(random) % 300;
+    u8 *out = malloc(*bytes); // of its size, so that a sanitizer sees a step over its end
+    for (u32 i = 0; i < *bytes; i++) {
+        out[i] = (u8)(next_random(random) & next_random(random)); // zeros are more frequent
+    }
+    if (has_head && *bytes >= 64) {
+        store_u32(out + offsetof(StoredPositions, block_count), blocks);
+        store_u64(out + *bytes - blocks * sizeof(StoredBlock), 0);
+    }
+    return out;
+}
+
+TEST(positions_of_any_bytes) {
+    enum { ROUNDS = 4000 };
+    u64 random = 1, found = 0;
+    for (u32 round = 0; round < ROUNDS; round++) {
+        u32 trap_bytes, map_bytes;
+        u8 *traps = random_positions(&random, round % 2 == 0, 1 + round % 4, &trap_bytes);
+        u8 *map = random_positions(&random, round % 2 == 0, 1 + round % 4, &map_bytes);
+        const Image image = {.traps = traps, .trap_bytes = trap_bytes,
+                             .addrmap = map, .addrmap_bytes = map_bytes};
+        for (u32 at = 0; at < 200; at++) {
+            TrapKind kind;
+            u32 wasm;
+            found += image_trap_at(&image, at, &kind) && kind < TRAP_COUNT;
+            found += image_wasm_offset_at(&image, at, &wasm);
+        }
+        free(traps);
+        free(map);
+    }
+    EXPECT(found > ROUNDS);
+}
+
 int main(void) {
     RUN(elf_edits_are_refused);
     RUN(overlapping_segments_are_refused);
@@ -328,5 +369,6 @@ int main(void) {
     RUN(other_versions_say_so);
     RUN(order_beyond_the_end_is_refused);
     RUN(readers_are_total);
+    RUN(positions_of_any_bytes);
     return test_end();
 }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "image/image.h"
 #include "link/link.h"
+#include "link_copy.h"
 #include "test.h"
 
 enum { CALL, FAR, KIND_COUNT };
@@ -108,16 +109,18 @@ static bool world_link(World *w, const CodeTarget *target, Error *err) {
     FuncType type = {NO_CODES, 0, 0};
     const Module module = {.types = &type, .type_count = 1, .funcs = w->funcs,
                            .func_count = w->func_count, .name = STR("")};
+    CodeOutput copy = link_copy(&w->out);
     const LinkInput input = {
         .module = &module, .shape = {.type_count = 1}, .funcref_slots = w->slots,
         .target = target, .blobs = w->blobs, .blob_count = w->func_count,
-        .outputs = &w->out, .output_count = 1, .layout = w->layout,
+        .outputs = &copy, .output_count = 1, .layout = w->layout,
     };
     world_unmap(w);
     w->direct_count = w->detour_count = 0;
     const int fd = memfd_create("islands", MFD_CLOEXEC);
     struct stat st;
     const bool ok = link_image(&input, fd, NULL, err) && fstat(fd, &st) == 0;
+    link_copy_free(&copy);
     if (ok) {
         w->byte_count = (u64)st.st_size;
         w->bytes = mmap(NULL, w->byte_count, PROT_READ, MAP_PRIVATE, fd, 0);

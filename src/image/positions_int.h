@@ -1,0 +1,36 @@
+// The codes of .imago.traps and .imago.addrmap, inside image/.
+#ifndef IMAGE_POSITIONS_INT_H
+#define IMAGE_POSITIONS_INT_H
+
+#include "image/image_int.h"
+
+typedef struct PositionTable {
+    u32 entry_count; // as the section says
+    ImageTable index; // StoredBlock
+    const u8 *codes;
+    u64 code_bytes;
+} PositionTable;
+
+// Codes of a block. Behind the last bit there are zeros; bits_ok says whether any were read.
+typedef struct BitReader {
+    const u8 *at;
+    u64 bytes;
+    u64 bit; // of the next code
+} BitReader;
+
+// False: the section is empty, or smaller than its index.
+bool position_table_open(const u8 *section, u64 bytes, PositionTable *out);
+// False: there is no such block, or it lies outside the section.
+bool position_block_open(const PositionTable *table, u32 i, u32 *first, BitReader *out);
+
+bool bits_ok(const BitReader *r);
+// True if nothing but the zeros that fill the last byte is left.
+bool bits_at_end(const BitReader *r);
+// Bytes between a position and the one before, at least 1.
+u32 position_read_step(BitReader *r);
+// A TrapKind, IMAGE_POSITION_CALL, or anything below 16.
+u32 position_read_kind(BitReader *r);
+// To be added to the WebAssembly offset.
+u32 position_read_difference(BitReader *r);
+
+#endif
