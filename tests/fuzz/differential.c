@@ -9,12 +9,13 @@
 // LIB is _libwasmtime.so of PyPI's wasmtime; differential.py finds it. --optimize lets that engine
 // optimize (slower). Each function that is exported is called several times with edge cases as
 // arguments, which come from the seed too, as do what imports are and what host functions do
-// (lib/host.h); some modules are instantiated twice, the second importing from the first. Files are
-// made comparable first (lib/rewrite.h), and their calls have fuel under the other engine, which
-// goes first: a call that runs out of it is not made here. Modules run in a child process: if it
-// dies or hangs, the module is reported and the next child goes on behind it. Modules that fail are
-// kept in FOLDER. The last line is "N passed, N failed, N skipped"; the exit status is 1 if
-// something differs.
+// (lib/host.h); some modules are instantiated twice, the second importing from the first; the
+// compiler's settings vary. Files are made comparable first (lib/rewrite.h), and their calls have
+// fuel under the other engine, which goes first: a call that runs out of it is not made here.
+// Modules run in a child process: if it dies or hangs, the module is reported (skipped, if the
+// other engine hangs compiling it) and the next child goes on behind it. Modules that fail are kept
+// in FOLDER. The last line is "N passed, N failed, N skipped"; the exit status is 1 if something
+// differs.
 //
 // Compared by class: NaNs; functions that are not exported (null or not). Not compared after it:
 // stack exhaustion, whose depth is each engine's own, but for functions whose names begin "deep".
@@ -124,7 +125,7 @@ static bool start(void *data, Progress *progress) {
     const Options *options = env->options;
     ImagoError error = IMAGO_ERROR_INIT;
     const char *why = "";
-    (void)progress;
+    env->comparison.is_elsewhere = &progress->is_elsewhere;
     env->comparison.is_own = !options->reads_files;
     env->comparison.engine = imago_engine_new(&error);
     env->comparison.reference = reference_open(

@@ -11,6 +11,7 @@
 typedef struct Progress {
     uint64_t index; // of the case at work
     bool is_started;
+    bool is_elsewhere; // another engine is at work: if that hangs, the case is skipped
     uint64_t passed, failed, skipped;
     uint64_t calls, traps, accepted, rejected; // for the programs' own last words
 } Progress;

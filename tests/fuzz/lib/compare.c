@@ -281,11 +281,24 @@ static bool import_from_first(Pair *pair) {
 
 // ---- A module -----------------------------------------------------------------------------------
 
+// Seldom other settings than a program's: of threads, and where functions stand.
+static ImagoCompileOptions any_options(Rng *rng) {
+    ImagoCompileOptions options = {.size = sizeof options,
+                                   .threads = 1 + rng_below(rng, 20) / 18,
+                                   .omit_address_map = rng_percent(rng, 10)};
+    if (rng_percent(rng, 25)) {
+        options.func_align = 1u << rng_below(rng, 13);
+        options.func_padding = rng_percent(rng, 50) ? rng_below(rng, 3000) : 0;
+        options.func_shuffle = rng_percent(rng, 60) ? rng_next(rng) : 0;
+        options.force_veneers = rng_percent(rng, 40);
+    }
+    return options;
+}
+
 static Verdict open_image(Pair *pair) {
     Comparison *comparison = pair->comparison;
     ImagoError error = IMAGO_ERROR_INIT;
-    const ImagoCompileOptions options = {.size = sizeof options,
-                                         .threads = 1 + rng_below(&comparison->rng, 20) / 18};
+    const ImagoCompileOptions options = any_options(&comparison->rng);
     int fd = -1;
     if (imago_compile_fd(pair->module.bytes, pair->module.count, &fd, &options, NULL, &error)) {
         pair->module.image = imago_image_open_fd(comparison->engine, fd, &error);
@@ -307,7 +320,9 @@ static Verdict open_image(Pair *pair) {
 
 // *runs: there is something to call.
 static Verdict instantiate(Pair *pair, bool *runs) {
+    *pair->comparison->is_elsewhere = true;
     const SideResult theirs = theirs_instantiate(pair->theirs, &pair->module);
+    *pair->comparison->is_elsewhere = false;
     *runs = false;
     if (theirs.status == SIDE_LIMIT ||
         (theirs.status == SIDE_TRAP && theirs.trap == REFERENCE_NO_FUEL)) {

@@ -16,6 +16,7 @@ typedef struct Comparison {
     ImagoEngine *engine;
     Reference *reference;
     bool is_own; // made by gen.h: it is valid, instantiates and ends by itself
+    bool *is_elsewhere; // set while the other engine compiles, which may take very long
     Rng rng;     // for arguments and settings
     uint64_t calls, traps; // adds to both
     char difference[700];  // VERDICT_DIFFERS

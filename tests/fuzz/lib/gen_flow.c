@@ -574,7 +574,7 @@ static const StepRow STEPS[] = {
     {20, step_pump},   {50, step_drain},   {30, step_sink},   {90, step_update}, {25, step_rotate},
     {30, step_fixed},  {6, step_hash},      {8, step_hot_loop}, {25, step_popped},
     {15, step_tees},   {12, step_edge},     {4, step_nop},
-    {10, step_tiny_loop}};
+    {10, step_tiny_loop}, {12, step_last_use}};
 
 // Keeps the registers full while locals are read for the last time and written.
 static void step_pressed(Gen *g) {
@@ -620,7 +620,7 @@ static void function_prologue(Gen *g) {
 
 // Makes what the locals hold visible.
 static void fold_locals(Gen *g) {
-    for (u32 i = 0; i < g->local_count; i++) {
+    for (u32 i = 0; i < g->fresh_first; i++) {
         if (percent(g, 70)) {
             emit_u32(g, 0x20, i);
             accumulate(g, g->local_type[i]);

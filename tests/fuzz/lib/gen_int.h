@@ -68,6 +68,7 @@ typedef struct Gen {
     const Signature *type;
     u8 local_type[MAX_LOCALS];
     u32 local_count;
+    u32 fresh_first, fresh_count; // locals behind those that are picked, used once each
     u32 fuel_local, counter_local, nan_local[2]; // not assigned but by their own sequences
     u8 stack[MAX_STACK];
     u32 sp;
@@ -135,6 +136,7 @@ void step_tiny_loop(Gen *g);
 void step_many_traps(Gen *g);
 void step_popped(Gen *g);
 void step_tees(Gen *g);
+void step_last_use(Gen *g);
 void step_edge(Gen *g);
 void push_compare_const(Gen *g);
 void push_divided(Gen *g);

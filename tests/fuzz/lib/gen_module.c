@@ -106,6 +106,11 @@ static void choose_locals(Gen *g) {
         }
         g->local_type[g->local_count++] = any_type(g);
     }
+    g->fresh_first = g->local_count;
+    g->fresh_count = 8;
+    for (u32 i = 0; i < g->fresh_count; i++) {
+        g->local_type[g->local_count++] = percent(g, 60) ? T_I32 : T_I64;
+    }
 }
 
 static void begin_function(Gen *g, const Signature *type) {

@@ -183,6 +183,51 @@ void step_tees(Gen *g) {
     set(g, locals[below(g, count)]);
 }
 
+static void make_odd(Gen *g, u8 type) {
+    emit(g, type == T_I64 ? 0x42 : 0x41);
+    bytes_signed(&g->code, 1);
+    emit(g, type == T_I64 ? 0x84 : 0x72); // or
+}
+
+// A local computed, then read for the last time by an instruction that wants registers of its own,
+// above as many values as there may be registers.
+void step_last_use(Gen *g) {
+    static const u8 FIXED[] = {0x6D, 0x6E, 0x6F, 0x70, 0x74, 0x75, 0x76, 0x77, 0x78};
+    if (g->fresh_count == 0) {
+        return;
+    }
+    // A compiler knows where a function's last read of a local is.
+    u32 locals[3] = {g->fresh_first + --g->fresh_count};
+    const u8 type = g->local_type[locals[0]];
+    const u32 shift = type == T_I64 ? 0x7C - 0x6A : 0;
+    const u32 pending = 3 + below(g, 9);
+    if (pick_locals(g, type, locals + 1, 2) != 2) {
+        return;
+    }
+    percent(g, 50) ? push_call_value(g, type) : push_value(g, type);
+    g->sp--;
+    make_odd(g, type);
+    set(g, locals[0]);
+    for (u32 i = 0; i < pending; i++) {
+        get(g, locals[1 + below(g, 2)]);
+        emit_const(g, type);
+        emit(g, 0x6A + shift);
+    }
+    const u32 op = FIXED[below(g, COUNT_OF(FIXED))];
+    get(g, locals[percent(g, 60) ? 0 : 1]);
+    if (percent(g, 70)) {
+        get(g, locals[0]);
+    } else {
+        get(g, locals[1]);
+        make_odd(g, type);
+    }
+    emit(g, op + shift);
+    for (u32 i = 0; i < pending; i++) {
+        emit(g, percent(g, 50) ? 0x6A + shift : 0x73 + shift);
+    }
+    set(g, locals[1]);
+}
+
 // ---- Constants ----------------------------------------------------------------------------------
 
 // A comparison with a constant, on either side. Leaves an i32.
@@ -228,9 +273,7 @@ void step_many_traps(Gen *g) {
     for (u32 i = count == 0 ? 0 : 300 + below(g, 1500); i > 0; i--) {
         get(g, locals[below(g, count)]);
         get(g, locals[below(g, count)]);
-        emit(g, type == T_I64 ? 0x42 : 0x41);
-        bytes_signed(&g->code, 1);
-        emit(g, type == T_I64 ? 0x84 : 0x72); // or
+        make_odd(g, type);
         emit(g, (percent(g, 90) ? 0x6E : 0x6F) + shift);
         set(g, locals[below(g, count)]);
     }

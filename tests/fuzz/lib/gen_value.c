@@ -249,7 +249,7 @@ void need(Gen *g, const u8 *types, u32 count) {
 
 u32 pick_local(Gen *g, u8 type) {
     for (u32 tries = 0; tries < 12; tries++) {
-        const u32 local = below(g, g->local_count);
+        const u32 local = below(g, g->fresh_first);
         if (g->local_type[local] == type && local != g->fuel_local &&
             local != g->counter_local && local != g->nan_local[0] && local != g->nan_local[1]) {
             return local;
