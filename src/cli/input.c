@@ -139,7 +139,7 @@ static void find_func_name(Str wasm, u32 func, char *out, usize out_bytes) {
     Error ignored = ERROR_INIT;
     out[0] = 0;
     if (wasm_decode(&module, &arena, wasm.at, wasm.count, &ignored) && func < module.func_count) {
-        Str name = module.funcs[func].name;
+        Str name = module_func_name(&module, func);
         for (u32 i = 0; i < module.export_count && name.count == 0; i++) {
             const Export *item = &module.exports[i];
             if (item->kind == EXTERN_FUNC && item->index == func) {

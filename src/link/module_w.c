@@ -266,7 +266,7 @@ static void write_funcs(Linker *linker) {
 }
 
 static Str func_name(const Linker *linker, u32 func) {
-    const Str name = linker->module->funcs[func].name;
+    const Str name = module_func_name(linker->module, func);
     const u32 exported = linker->first_export[func];
     return name.count == 0 && exported != ID_NONE ? linker->module->exports[exported].name : name;
 }

@@ -165,10 +165,10 @@ static const char *blob_text(const Linker *linker, BlobKind kind, u32 index, cha
     char name[56];
     if (kind != BLOB_FUNC) {
         (void)snprintf(out, out_bytes, "stub of type %u", index);
-    } else if (index >= module->func_count || module->funcs[index].name.count == 0) {
+    } else if (index >= module->func_count || module_func_name(module, index).count == 0) {
         (void)snprintf(out, out_bytes, "function %u", index);
     } else {
-        str_printable(module->funcs[index].name, name, sizeof name);
+        str_printable(module_func_name(module, index), name, sizeof name);
         (void)snprintf(out, out_bytes, "function %u (%s)", index, name);
     }
     return out;

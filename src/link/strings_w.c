@@ -10,7 +10,7 @@ enum { MAX_PROBES = 16 };
 static u64 string_count(const Module *module) {
     u64 count = 2 * (u64)module->import_count + module->export_count + 8;
     for (u32 i = 0; i < module->func_count; i++) {
-        count += module->funcs[i].name.count != 0;
+        count += module_func_name(module, i).count != 0;
     }
     return count;
 }

@@ -16,7 +16,7 @@ static u32 generated_name(Linker *linker, const CodeBlob *blob) {
 static u32 symbol_name(Linker *linker, const CodeBlob *blob) {
     if (blob->kind == BLOB_FUNC) {
         const u32 exported = linker->first_export[blob->index];
-        const Str name = linker->module->funcs[blob->index].name;
+        const Str name = module_func_name(linker->module, blob->index);
         if (name.count != 0) {
             return strings_add(linker, name);
         }

@@ -50,10 +50,9 @@ typedef struct Export {
 
 typedef struct Func {
     u32 type;        // index of its type
-    bool is_escaping; // a reference to it can exist: exported, in an element segment, a global
     u32 body_offset; // of the first byte of the locals, in the module; 0 for imports
     u32 body_bytes;
-    Str name; // of the name section; empty if none
+    bool is_escaping; // a reference to it can exist: exported, in an element segment, a global
 } Func;
 
 typedef struct Global {
@@ -103,6 +102,7 @@ typedef struct Module {
     u32 export_count;
     Func *funcs;
     u32 func_count, func_import_count;
+    Str *func_names; // of the name section, NULL if it has none; see module_func_name
     TableType *tables;
     u32 table_count, table_import_count;
     Limits *memories;
@@ -122,6 +122,11 @@ typedef struct Module {
     CustomSection *customs;
     u32 custom_count;
 } Module;
+
+// Empty if the name section does not name it.
+static inline Str module_func_name(const Module *module, u32 func) {
+    return module->func_names == NULL ? STR("") : module->func_names[func];
+}
 
 static inline const FuncType *module_func_type(const Module *module, u32 func) {
     return &module->types[module->funcs[func].type];

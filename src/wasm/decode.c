@@ -143,10 +143,7 @@ static bool decode_finish(Decoder *d) {
     if (m->custom_count != 0) {
         memcpy(m->customs, d->customs.at, m->custom_count * sizeof(CustomSection));
     }
-    if (d->names.at != NULL) {
-        decode_names(d, d->names);
-    }
-    return true;
+    return d->names.at == NULL || decode_names(d, d->names);
 }
 
 bool wasm_decode(Module *module, Arena *arena, const void *bytes, usize count, Error *err) {

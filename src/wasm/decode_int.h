@@ -70,7 +70,7 @@ bool decode_code(Decoder *d);
 bool decode_datas(Decoder *d);
 
 // Names of the module and its functions from the name section's contents; stops at the first
-// damage. Needs the function index space.
-void decode_names(Decoder *d, Str contents);
+// damage, which is not an error. Needs the function index space.
+bool decode_names(Decoder *d, Str contents);
 
 #endif

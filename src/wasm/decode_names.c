@@ -11,20 +11,22 @@ static bool read_name(Reader *r, Str *name) {
     return reader_ok(r) && str_is_utf8(*name);
 }
 
-static bool read_func_names(Decoder *d, Reader r) {
-    Module *m = d->module;
+static bool read_func_names(Module *m, Reader r) {
     const u32 count = read_u32_leb(&r);
     for (u32 i = 0; i < count; i++) {
         const u32 func = read_u32_leb(&r);
         Str name;
         TRY(read_name(&r, &name));
         TRY(func < m->func_count);
-        m->funcs[func].name = name;
+        m->func_names[func] = name;
     }
     return true;
 }
 
-void decode_names(Decoder *d, Str contents) {
+bool decode_names(Decoder *d, Str contents) {
+    void *names;
+    TRY(decode_alloc(d, d->module->func_count, sizeof(Str), &names));
+    d->module->func_names = names;
     Reader r = reader_of(contents.at, contents.count);
     bool ok = true;
     while (ok && !reader_at_end(&r)) {
@@ -38,7 +40,8 @@ void decode_names(Decoder *d, Str contents) {
             ok = read_name(&inner, &name);
             d->module->name = ok ? name : d->module->name;
         } else if (ok && id == NAMES_FUNCS) {
-            ok = read_func_names(d, inner);
+            ok = read_func_names(d->module, inner);
         }
     }
+    return true;
 }

@@ -153,22 +153,24 @@ static void fixture_segments(Fixture *f) {
 static void fixture_funcs(Fixture *f) {
     const u32 count = FIX_NAMED_FUNCS + f->options.filler_count;
     Func *funcs = PUSH(&f->arena, Func, count);
+    Str *names = PUSH(&f->arena, Str, count);
     f->funcref_slots = PUSH(&f->arena, u32, count);
     for (u32 i = 0; i < count; i++) {
-        funcs[i] = (Func){.type = i == 3 ? 4 : i == 2 ? 3 : 0, .name = {"", 0}};
+        funcs[i] = (Func){.type = i == 3 ? 4 : i == 2 ? 3 : 0};
         f->funcref_slots[i] = ID_NONE;
     }
     funcs[0].type = 1;
-    funcs[3].name = STR("traps");
+    names[3] = STR("traps");
     for (u32 i = FIX_NAMED_FUNCS; i < count; i += 2) {
         char name[32];
         const int bytes = snprintf(name, sizeof name, "filler<%u>", i);
-        funcs[i].name = (Str){arena_copy(&f->arena, name, (usize)bytes), (usize)bytes};
+        names[i] = (Str){arena_copy(&f->arena, name, (usize)bytes), (usize)bytes};
     }
     for (u32 i = 1; i < FIX_NAMED_FUNCS; i++) {
         f->funcref_slots[i] = i - 1;
     }
     f->module.funcs = funcs;
+    f->module.func_names = names;
     f->module.func_count = count;
     f->module.func_import_count = 1;
     f->module.name = STR("fixture");

@@ -87,7 +87,6 @@ static void world_close(World *w) {
 // Appends a function.
 static u32 add_func(World *w, u32 bytes) {
     const u32 func = w->func_count++;
-    w->funcs[func].name = STR("");
     w->slots[func] = ID_NONE;
     w->blobs[func] = (CodeBlob){.kind = BLOB_FUNC, .index = func, .code_bytes = bytes,
                                 .code_at = (u32)w->out.code.count,

@@ -107,7 +107,6 @@ static int guest_image(bool with_snapshot) {
     u32 slots[GUEST_FUNCS];
     for (u32 i = 0; i < GUEST_FUNCS; i++) {
         slots[i] = i == 0 ? ID_NONE : i - 1;
-        funcs[i].name = STR("");
     }
     Limits memory = {1, 3, true};
     DataSegment data = {.mode = SEGMENT_ACTIVE,

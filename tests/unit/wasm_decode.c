@@ -235,8 +235,8 @@ TEST(description) {
     EXPECT_EQ(m.custom_count, 1);
     EXPECT(str_equal(m.customs[0].name, STR("name")));
     EXPECT(str_equal(m.name, STR("my")));
-    EXPECT(str_equal(m.funcs[0].name, STR("f")));
-    EXPECT(str_equal(m.funcs[2].name, STR("H")));
+    EXPECT(str_equal(module_func_name(&m, 0), STR("f")));
+    EXPECT(str_equal(module_func_name(&m, 2), STR("H")));
     EXPECT_EQ(m.funcs[1].body_bytes, 2);
     EXPECT_EQ(m.funcs[1].body_offset, m.code_offset + 1);
     EXPECT_EQ(m.funcs[2].body_offset + m.funcs[2].body_bytes, m.code_offset + m.code_bytes);
@@ -272,7 +272,7 @@ TEST(damaged_names) {
         loaded_open(&loaded, &b);
         EXPECT(loaded.ok);
         EXPECT(str_equal(loaded.module.name, str_of(CASES[i].module)));
-        EXPECT(str_equal(loaded.module.funcs[0].name, str_of(CASES[i].func)));
+        EXPECT(str_equal(module_func_name(&loaded.module, 0), str_of(CASES[i].func)));
         loaded_close(&loaded);
     }
 }
