@@ -123,16 +123,25 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
 
 /* ---- Images -------------------------------------------------------------------------------- */
 
-/* Maps an image file. Constant time: open, fstat, pread, mmap, mprotect, close. The file must not
- * be changed in place while the image lives (replace it by rename).
+/* Maps an image file. Constant time: open, pread, mmap, mprotect, close. The file must not be
+ * changed in place while the image lives (replace it by rename). Should it be cut nevertheless, or
+ * be shorter than its headers say, then the next instantiation, or call of a function that was not
+ * called before, fails with ERROR_IMAGE, and guest code that runs into what is missing traps. Names
+ * and types that were handed out are not protected.
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
-/* The same of an open file, which is borrowed during the call. gdb does not see it: there is no path
- * that it could open. */
+/* The same of an open file, which is borrowed during the call; refuses one that is too short. gdb
+ * does not see it: there is no path that it could open. */
 IMAGO_API ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error);
 /* An image in memory: copied once into an anonymous file, which is mapped. */
 IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,
                                              ImagoError *error);
+/* An image in the embedder's memory, used where it is: nothing is copied but, for each instance, the
+ * initial contents of its memory. `memory` starts a page, is not changed, and lives until
+ * imago_image_delete. Until then the pages that hold code can be executed and not written; then they
+ * can be written again. */
+IMAGO_API ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t count,
+                                              ImagoError *error);
 /* After the last store that instantiated it. One munmap. */
 IMAGO_API void imago_image_delete(ImagoImage *image);
 

@@ -223,3 +223,29 @@ bool elf_check(const ImageFile *file, ElfParts *out, Error *err) {
     TRY(check_segments(&check));
     return check_sections(&check);
 }
+
+u64 image_declared_bytes(const void *head, u64 head_bytes) {
+    Elf64_Ehdr header;
+    if (!image_has_magic(head, head_bytes)) {
+        return 0;
+    }
+    memcpy(&header, head, sizeof header);
+    const u64 sections_bytes = (u64)header.e_shnum * sizeof(Elf64_Shdr);
+    if (header.e_shentsize != sizeof(Elf64_Shdr) ||
+        !range_fits(header.e_shoff, sections_bytes, head_bytes)) {
+        return 0;
+    }
+    u64 file_end = 0;
+    u32 last_type = SHT_NULL;
+    for (u32 i = 0; i < header.e_shnum; i++) {
+        Elf64_Shdr section;
+        u64 end = 0;
+        memcpy(&section, (const u8 *)head + header.e_shoff + i * sizeof section, sizeof section);
+        if (section.sh_type != SHT_NOBITS && add_u64(section.sh_offset, section.sh_size, &end) &&
+            end > file_end) {
+            file_end = end;
+            last_type = section.sh_type;
+        }
+    }
+    return last_type == SHT_STRTAB ? file_end : 0;
+}

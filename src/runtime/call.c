@@ -69,8 +69,11 @@ static bool find_entry(const VmFuncRef *ref, EntryPoint *entry, Error *err) {
     if (instance == NULL) {
         return true;
     }
+    HostRead read;
     const Image *view = &instance->image->view;
+    runtime_image_read_begin(instance->image, &read);
     const u32 offset = image_type(view, ref->type_index).entry_stub;
+    TRY(runtime_image_read_end(instance->image, &read, err));
     if (offset >= view->text_bytes) {
         return fail(err, IMAGE, ERROR_NO_OFFSET, "image has no entry stub for type %u",
                     ref->type_index);

@@ -23,10 +23,11 @@ typedef struct SpareMemory {
     u64 bytes;
 } SpareMemory;
 
-enum { ENGINE_MAX_SPARES = 8 };
+enum { ENGINE_MAX_SPARES = 8, ENGINE_MAX_FILES = 256 };
 
 struct ImagoEngine {
     u64 cpu_features; // of this machine
+    _Atomic u32 file_count;   // that images keep open, or nearly: ENGINE_MAX_FILES
     _Atomic u64 placed_bytes; // of images mapped so far, for the place of the next
     pthread_mutex_t lock; // of all below
     VEC(EngineSig) sigs;

@@ -36,26 +36,37 @@ static ImagoExternType public_type(const Image *view, const ImageExternType *typ
 }
 
 ImagoImport imago_image_import(const ImagoImage *image, uint32_t i) {
+    HostRead read;
+    runtime_image_read_begin(image, &read);
     const ImageImport import = image_import(&image->view, i);
-    return (ImagoImport){
+    const ImagoImport out = {
         .module = import.module.at,
         .name = import.name.at,
         .module_bytes = import.module.count,
         .name_bytes = import.name.count,
         .type = public_type(&image->view, &import.type),
     };
+    (void)runtime_image_read_end(image, &read, NULL);
+    return out;
 }
 
 ImagoExport imago_image_export(const ImagoImage *image, uint32_t i) {
+    HostRead read;
+    runtime_image_read_begin(image, &read);
     const ImageExport export = image_export(&image->view, i);
     const ImageExternType type = image_extern_type(&image->view, export.kind, export.index);
-    return (ImagoExport){
+    const ImagoExport out = {
         .name = export.name.at,
         .name_bytes = export.name.count,
         .type = public_type(&image->view, &type),
     };
+    (void)runtime_image_read_end(image, &read, NULL);
+    return out;
 }
 
 bool imago_image_verify(const ImagoImage *image, ImagoError *error) {
-    return image_verify(image->view.bytes, image->view.byte_count, error);
+    HostRead read;
+    runtime_image_read_begin(image, &read);
+    const bool is_good = image_verify(image->view.bytes, image->view.byte_count, error);
+    return runtime_image_read_end(image, &read, error) && is_good;
 }

@@ -1,8 +1,11 @@
-// open, fstat, pread, mmap, mprotect, close; one allocation. The headers are read, not looked at
-// in the mapping: the fault would cost five times as much as the call (and more with the mapping,
-// since the kernel maps the pages around as well and has to unmap them). An image with a memory
-// snapshot keeps the file open instead: each instance maps the snapshot copy-on-write, and a
-// private mapping can be had from a descriptor only.
+// open, pread, mmap, mprotect, close; one allocation. The headers are read, not looked at in the
+// mapping: the fault would cost five times as much as the call (and more with the mapping, since
+// the kernel maps the pages around as well and has to unmap them). They also say how long the file
+// is; that it is so shows at the first use of the image, which looks at its end.
+//
+// An image with a memory snapshot keeps the file open instead, if there are not many of them: each
+// instance maps the snapshot copy-on-write, and a new private mapping can be had from a descriptor
+// only.
 #define _GNU_SOURCE
 #include "runtime/image_map.h"
 
@@ -94,11 +97,25 @@ static void *place_for(ImagoEngine *engine, u64 bytes) {
     return span > room - used ? NULL : (void *)(uintptr_t)(low + room - used - span);
 }
 
-static bool map_file(ImagoImage *image, int fd, Error *err) {
+// The file at `map`, of which `head` is known already.
+static bool use_mapping(ImagoImage *image, u8 *map, const ImageFile *file, Error *err) {
+    HostRead read;
+    runtime_read_begin(&read, map, file->count);
+    const bool is_good = image_parse_file(&image->view, file, err) && check_cpu(image, err);
+    const bool is_there =
+        runtime_read_end(&read) || fail(err, IMAGE, ERROR_NO_OFFSET, "the file has been cut");
+    return is_good && is_there && make_executable(image, map, err);
+}
+
+// trusts_headers: a file that is shorter than it should be is found out when it is first read.
+static bool map_file(ImagoImage *image, int fd, bool trusts_headers, Error *err) {
     u8 head[HEAD_BYTES];
-    u64 bytes = 0;
-    TRY(file_bytes(fd, &bytes, err));
     const ssize_t got = pread(fd, head, sizeof head, 0); // if it fails, the mapping will do
+    u64 bytes = trusts_headers && got == HEAD_BYTES ? image_declared_bytes(head, HEAD_BYTES) : 0;
+    if (bytes == 0) {
+        TRY(file_bytes(fd, &bytes, err));
+        image->is_whole = true;
+    }
     errno = ENOMEM;
     u8 *map = mem_request_fails() ? MAP_FAILED
                                   : mmap(place_for(image->engine, bytes), bytes, PROT_READ,
@@ -106,9 +123,8 @@ static bool map_file(ImagoImage *image, int fd, Error *err) {
     if (map == MAP_FAILED) {
         return fail(err, OS, ERROR_NO_OFFSET, "cannot map the file: %s", strerror(errno));
     }
-    const ImageFile file = {map, head, bytes, got < 0 ? 0 : (u64)got};
-    if (!image_parse_file(&image->view, &file, err) || !check_cpu(image, err) ||
-        !make_executable(image, map, err)) {
+    const ImageFile file = {map, head, bytes, got < 0 || (u64)got > bytes ? 0 : (u64)got};
+    if (!use_mapping(image, map, &file, err)) {
         const int status = munmap(map, bytes);
         CHECK(status == 0);
         return false;
@@ -116,10 +132,54 @@ static bool map_file(ImagoImage *image, int fd, Error *err) {
     return true;
 }
 
-static bool keep_file(ImagoImage *image, int fd, Error *err) {
-    image->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return image->fd >= 0 || fail(err, OS, ERROR_NO_OFFSET, "cannot keep the file open: %s",
-                                  strerror(errno));
+// ---- Reading ------------------------------------------------------------------------------------
+
+void runtime_image_read_begin(const ImagoImage *image, HostRead *read) {
+    runtime_read_begin(read, image->view.bytes, image->view.byte_count);
+}
+
+// Its last byte but one is not zero in the file: image_declared_bytes.
+static bool has_end(const ImagoImage *image) {
+    return image->is_whole || image->view.bytes[image->view.byte_count - 2] != 0;
+}
+
+bool runtime_image_read_end(const ImagoImage *image, const HostRead *read, Error *err) {
+    ImagoImage *noted = (ImagoImage *)(uintptr_t)image;
+    noted->is_whole = has_end(image);
+    if (!runtime_read_end(read) || !image->is_whole) {
+        noted->is_cut = true;
+    }
+    return !image->is_cut || fail(err, IMAGE, ERROR_NO_OFFSET,
+                                  "the image's file has been cut or could not be read");
+}
+
+// ---- Opening ------------------------------------------------------------------------------------
+
+static bool may_keep_file(const ImagoImage *image) {
+    if (image->view.snapshot_bytes == 0) {
+        return false;
+    }
+    if (atomic_fetch_add(&image->engine->file_count, 1) < ENGINE_MAX_FILES) {
+        return true;
+    }
+    atomic_fetch_sub(&image->engine->file_count, 1);
+    return false;
+}
+
+static void release_file(ImagoImage *image) {
+    if (image->fd >= 0) {
+        close(image->fd);
+        atomic_fetch_sub(&image->engine->file_count, 1);
+    }
+}
+
+// *takes: fd may be kept itself, and false if it was. Nothing is lost but time if none can be kept.
+static void keep_file(ImagoImage *image, int fd, bool *takes) {
+    image->fd = *takes ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    *takes = false;
+    if (image->fd < 0) {
+        atomic_fetch_sub(&image->engine->file_count, 1);
+    }
 }
 
 // With the path, if it is known.
@@ -145,21 +205,15 @@ static ImagoImage *open_file(ImagoEngine *engine, int fd, const char *path, bool
     if (image == NULL) {
         return NULL;
     }
-    if (!map_file(image, fd, err)) {
+    const bool is_by_path = path != NULL && *path != 0;
+    if (!map_file(image, fd, is_by_path, err)) {
         mem_free(image);
         return NULL;
     }
     runtime_debugger_show_mapping(image, fd);
     runtime_debugger_add(image);
-    if (image->view.snapshot_bytes == 0) {
-        return image;
-    }
-    if (*takes) {
-        image->fd = fd;
-        *takes = false;
-    } else if (!keep_file(image, fd, err)) {
-        imago_image_delete(image);
-        return NULL;
+    if (may_keep_file(image)) {
+        keep_file(image, fd, takes);
     }
     return image;
 }
@@ -218,16 +272,39 @@ ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_
     return open_fd_take(engine, fd, NULL, error);
 }
 
+ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t count,
+                                    ImagoError *error) {
+    if ((uintptr_t)memory % os_page_bytes() != 0 || memory == NULL) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "memory that does not start a page");
+        return NULL;
+    }
+    ImagoImage *image = image_new(engine, "", error);
+    if (image == NULL) {
+        return NULL;
+    }
+    image->is_buffer = true;
+    image->is_whole = true;
+    if (!use_mapping(image, memory, &(ImageFile){.bytes = memory, .count = count}, error)) {
+        mem_free(image);
+        return NULL;
+    }
+    return image;
+}
+
 void imago_image_delete(ImagoImage *image) {
     if (image == NULL) {
         return;
     }
     runtime_debugger_remove(image);
-    const int status = munmap((void *)(uintptr_t)image->view.bytes, image->view.byte_count);
-    CHECK(status == 0);
-    if (image->fd >= 0) {
-        close(image->fd);
+    const Image *view = &image->view;
+    u8 *map = (u8 *)(uintptr_t)view->bytes;
+    if (image->is_buffer) {
+        (void)mprotect(map + view->exec_offset, view->exec_bytes, PROT_READ | PROT_WRITE);
+    } else {
+        const int status = munmap(map, view->byte_count);
+        CHECK(status == 0);
     }
+    release_file(image);
     mem_free(image);
 }
 

@@ -111,9 +111,13 @@ bool runtime_instance_item(ImagoInstance *instance, ExternKind kind, u32 index, 
 
 bool imago_instance_export(ImagoInstance *instance, const char *name, size_t name_bytes,
                            ImagoExtern *item) {
+    HostRead read;
     ImageExport export;
-    return image_export_find(&instance->image->view, (Str){name, name_bytes}, &export) &&
-           runtime_instance_item(instance, export.kind, export.index, item);
+    runtime_image_read_begin(instance->image, &read);
+    const bool is_there =
+        image_export_find(&instance->image->view, (Str){name, name_bytes}, &export) &&
+        runtime_instance_item(instance, export.kind, export.index, item);
+    return runtime_image_read_end(instance->image, &read, NULL) && is_there;
 }
 
 const ImagoImage *imago_instance_image(const ImagoInstance *instance) { return instance->image; }

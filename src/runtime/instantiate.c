@@ -180,6 +180,17 @@ static bool run_datas(ImagoInstance *instance) {
     return true;
 }
 
+static bool run_segments(ImagoInstance *instance) {
+    HostRead read;
+    runtime_image_read_begin(instance->image, &read);
+    const bool is_done = run_elems(instance) && run_datas(instance);
+    if (!runtime_image_read_end(instance->image, &read, NULL)) {
+        runtime_trap_set(instance->store, TRAP_IMAGE_CHANGED);
+        return false;
+    }
+    return is_done;
+}
+
 static ImagoStatus start(ImagoInstance *instance, Error *err) {
     const u32 func = instance->image->view.start_func;
     if (func == ID_NONE) {
@@ -203,15 +214,14 @@ ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *imag
     if (made == NULL) {
         return IMAGO_FAIL;
     }
-    if (!build(made, linker, error)) {
+    HostRead read;
+    runtime_image_read_begin(image, &read);
+    const bool is_built = build(made, linker, error);
+    if (!runtime_image_read_end(image, &read, error) || !is_built) {
         runtime_instance_close(made);
         return IMAGO_FAIL;
     }
     runtime_instance_adopt(made);
     *instance = made;
-    if (!run_elems(made) || !run_datas(made)) {
-        store->ended = IMAGO_TRAP;
-        return IMAGO_TRAP;
-    }
-    return start(made, error);
+    return run_segments(made) ? start(made, error) : (store->ended = IMAGO_TRAP);
 }

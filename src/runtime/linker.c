@@ -129,19 +129,26 @@ bool imago_linker_define_func(ImagoLinker *linker, const char *module, const cha
     return func != NULL && define(linker, str_of(module), str_of(name), &item, error);
 }
 
-bool imago_linker_define_instance(ImagoLinker *linker, const char *module, size_t module_bytes,
-                                  ImagoInstance *instance, ImagoError *error) {
-    if (instance->store != linker->store) {
-        return fail(error, USAGE, ERROR_NO_OFFSET, "an instance of another store");
-    }
+static bool define_exports(ImagoLinker *linker, Str module, ImagoInstance *instance, Error *err) {
     const Image *view = &instance->image->view;
     for (u32 i = 0; i < view->exports.count; i++) {
         const ImageExport export = image_export(view, i);
         ImagoExtern item;
         if (!runtime_instance_item(instance, export.kind, export.index, &item)) {
-            return fail(error, IMAGE, ERROR_NO_OFFSET, "export %u of the image is damaged", i);
+            return fail(err, IMAGE, ERROR_NO_OFFSET, "export %u of the image is damaged", i);
         }
-        TRY(define(linker, (Str){module, module_bytes}, export.name, &item, error));
+        TRY(define(linker, module, export.name, &item, err));
     }
     return true;
+}
+
+bool imago_linker_define_instance(ImagoLinker *linker, const char *module, size_t module_bytes,
+                                  ImagoInstance *instance, ImagoError *error) {
+    if (instance->store != linker->store) {
+        return fail(error, USAGE, ERROR_NO_OFFSET, "an instance of another store");
+    }
+    HostRead read;
+    runtime_image_read_begin(instance->image, &read);
+    const bool is_done = define_exports(linker, (Str){module, module_bytes}, instance, error);
+    return runtime_image_read_end(instance->image, &read, error) && is_done;
 }

@@ -1,8 +1,10 @@
+#define _GNU_SOURCE
 #include "runtime/memory.h"
 
 #include <sys/mman.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/os_mem.h"
 #include "types/limits.h"
 
@@ -99,6 +101,30 @@ void runtime_memory_adopt(ImagoMemory *memory) {
     memory->store->memories = memory;
 }
 
+// Maps the snapshot's bytes to `at`, writable and private. The second way needs no descriptor, but
+// takes 2 us longer: it moves the pages of the image's own mapping, which gets them again from the
+// file when they are read (Linux 5.13). False: there is zeroed memory as before.
+static bool map_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
+    const usize bytes = snapshot->bytes;
+    const int access = PROT_READ | PROT_WRITE, kind = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
+    if (image->fd >= 0) {
+        return mmap(at, bytes, access, kind, image->fd, (off_t)snapshot->file_offset) !=
+               MAP_FAILED;
+    }
+    void *source = (void *)(uintptr_t)(image->view.bytes + snapshot->file_offset);
+    if (image->is_buffer || // its pages would not come back
+        mremap(source, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) ==
+            MAP_FAILED) {
+        return false;
+    }
+    if (mprotect(at, bytes, access) == 0) {
+        return true;
+    }
+    const void *blank = mmap(at, bytes, access, kind | MAP_ANONYMOUS, -1, 0);
+    CHECK(blank == at);
+    return false;
+}
+
 bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image,
                          const ImageSnapshot *snapshot, Error *err) {
     const Image *view = &image->view;
@@ -114,10 +140,8 @@ bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image,
     const bool is_aligned = (snapshot->address | snapshot->file_offset) % page == 0;
     // Pages behind the snapshot's last byte would show the rest of the file.
     const bool is_whole = snapshot->bytes % page == 0;
-    memory->has_file =
-        image->fd >= 0 && is_aligned && is_whole && !mem_request_fails() &&
-        mmap(at, snapshot->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-             image->fd, (off_t)snapshot->file_offset) != MAP_FAILED;
+    memory->has_file = is_aligned && is_whole && !mem_request_fails() &&
+                       map_private(image, at, snapshot);
     if (!memory->has_file) {
         memcpy(at, view->bytes + snapshot->file_offset, snapshot->bytes);
     }

@@ -58,6 +58,10 @@ static ImagoMemory *memory_at(const ImagoStore *store, u64 address) {
 // The trap that the image's table has for the instruction, if the fault is one it can cause.
 static bool trap_of_table(const ImagoStore *store, const Fault *fault, TrapKind *kind) {
     const ImagoImage *image = runtime_store_image_at(store, fault->regs.pc);
+    if (image != NULL && image->is_cut) { // there may be zeros where the table was
+        *kind = TRAP_IMAGE_CHANGED;
+        return true;
+    }
     if (image == NULL ||
         !image_trap_at(&image->view, (u32)(fault->regs.pc - image->view.text), kind)) {
         return false;
@@ -105,9 +109,47 @@ static void record_fault(ImagoStore *store, const Fault *fault, TrapKind kind) {
     }
 }
 
+// ---- Host code that reads a file ----------------------------------------------------------------
+
+void runtime_read_begin(HostRead *read, const u8 *at, u64 bytes) {
+    *read = (HostRead){runtime_thread.host_read, at, bytes, false};
+    atomic_signal_fence(memory_order_seq_cst);
+    runtime_thread.host_read = read;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+bool runtime_read_end(const HostRead *read) {
+    atomic_signal_fence(memory_order_seq_cst);
+    runtime_thread.host_read = read->outer;
+    atomic_signal_fence(memory_order_seq_cst);
+    return !read->has_missed;
+}
+
+// Puts zeros in the place of a page that is not there, so that the read can be repeated.
+static bool supply_page(int number, const siginfo_t *info) {
+    const u8 *address = info->si_addr;
+    HostRead *read = runtime_thread.host_read;
+    while (read != NULL && (address < read->at || (u64)(address - read->at) >= read->bytes)) {
+        read = read->outer;
+    }
+    if (number != SIGBUS || info->si_code <= 0 || read == NULL) {
+        return false;
+    }
+    const usize page = os_page_bytes();
+    void *start = (void *)((uintptr_t)address & ~(page - 1));
+    read->has_missed = true;
+    return mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+           MAP_FAILED;
+}
+
+// ---- The handler --------------------------------------------------------------------------------
+
 static bool handle(int number, const siginfo_t *info, ucontext_t *context) {
     ThreadState *thread = &runtime_thread;
     ImagoStore *store = thread->store;
+    if (supply_page(number, info)) {
+        return true;
+    }
     // Not in a call; sent by kill(); or without an address (SI_KERNEL: a handler found no stack,
     // or the address was none).
     if (store == NULL || info->si_code <= 0 || info->si_code == SI_KERNEL) {

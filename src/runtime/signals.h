@@ -11,6 +11,15 @@
 #include "base/error.h"
 #include "imago/imago.h"
 
+// Host code reads a mapped file: pages that the file no longer has read as zeros from then on, and
+// nobody dies of a SIGBUS.
+typedef struct HostRead {
+    struct HostRead *outer;
+    const u8 *at;
+    u64 bytes;
+    bool has_missed; // a page was not there
+} HostRead;
+
 // What the signal handler knows of the thread it interrupts.
 typedef struct ThreadState {
     ImagoStore *store; // whose guest code runs, newest activation; NULL: none
@@ -18,6 +27,7 @@ typedef struct ThreadState {
     // C code reads an image or guest memory on behalf of guest code: SIGBUS there means that the
     // image's file was cut, and the activation can be ended without harm.
     volatile bool reads_image;
+    HostRead *host_read; // newest; NULL: none. No guest code runs while there is one
     bool knows_stack;
     const u8 *stack_low, *stack_high; // of the thread's own stack; NULL: unknown
 } ThreadState;
@@ -29,6 +39,11 @@ bool runtime_signals_install(Error *err);
 // Restores them, except where somebody has put a handler on top of ours in the meantime: he may
 // call ours, which then passes on everything.
 void runtime_signals_remove(void);
+
+// Between the two, this thread may read [at, at + bytes). `read` is the caller's storage.
+void runtime_read_begin(HostRead *read, const u8 *at, u64 bytes);
+// True unless a page was missing.
+bool runtime_read_end(const HostRead *read);
 
 // Gives this thread an alternate signal stack if it has none, until it ends. ERR_NO_MEMORY, ERR_OS.
 bool runtime_thread_prepare(Error *err);
