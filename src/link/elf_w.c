@@ -85,9 +85,12 @@ u64 elf_build_id_at(const Linker *linker) {
 
 static bool section_is_empty(const Linker *linker, u32 i) {
     switch (i) {
-    case SECTION_TEXT: return false;
+    case SECTION_TEXT:
+    case SECTION_EH_FRAME:
+    case SECTION_EH_FRAME_HDR:
+    case SECTION_SYMTAB:
+    case SECTION_STRTAB: return false;
     case SECTION_DATA: return linker->plain_data_bytes + linker->snapshot_bytes == 0;
-    case SECTION_STRTAB: return linker->sections[SECTION_SYMTAB].count == 0;
     default: return linker->sections[i].count == 0;
     }
 }
@@ -96,18 +99,21 @@ static u64 section_size(Linker *linker, u32 i, u64 at) {
     switch (i) {
     case SECTION_TEXT: return linker->text_bytes;
     case SECTION_DATA: return data_layout(linker, at);
+    case SECTION_DYNSTR: return linker->sections[i].count + linker->generated_name_bytes;
+    case SECTION_SYMTAB: return symbols_bytes(linker);
     default: return linker->sections[i].count;
     }
 }
 
-bool elf_layout(Linker *linker) {
-    linker->section_count = 1;
-    for (u32 i = 0; i < SECTION_COUNT; i++) {
-        linker->section_index[i] = section_is_empty(linker, i) ? 0 : linker->section_count++;
-    }
-    u64 at = sizeof(Elf64_Ehdr) + SEGMENT_COUNT * sizeof(Elf64_Phdr) +
-             linker->section_count * sizeof(Elf64_Shdr);
-    for (u32 i = 0; i < SECTION_COUNT; i++) {
+u64 elf_headers_bytes(const Linker *linker) {
+    return sizeof(Elf64_Ehdr) + SEGMENT_COUNT * sizeof(Elf64_Phdr) +
+           linker->section_count * sizeof(Elf64_Shdr);
+}
+
+// Places the sections first..end-1 behind what has a place.
+static bool layout(Linker *linker, u32 first, u32 end) {
+    u64 at = linker->image_bytes;
+    for (u32 i = first; i < end; i++) {
         const bool starts_segment = i == SECTION_TEXT || i == SECTION_EH_FRAME;
         if (linker->section_index[i] == 0) {
             continue;
@@ -127,6 +133,19 @@ bool elf_layout(Linker *linker) {
            fail(linker->err, LIMIT, ERROR_NO_OFFSET,
                 "image of %llu bytes, expected at most %llu", (unsigned long long)at,
                 IMAGE_MAX_BYTES);
+}
+
+bool elf_layout(Linker *linker) {
+    linker->section_count = 1;
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        linker->section_index[i] = section_is_empty(linker, i) ? 0 : linker->section_count++;
+    }
+    linker->image_bytes = elf_headers_bytes(linker);
+    return layout(linker, 0, SECTION_TEXT + 1);
+}
+
+bool elf_layout_behind_text(Linker *linker) {
+    return layout(linker, SECTION_TEXT + 1, SECTION_COUNT);
 }
 
 static u64 dynamic_value(const Linker *linker, u32 tag) {

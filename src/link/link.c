@@ -1,11 +1,12 @@
-// The order of a link: place the code, fill the sections, give them their places, resolve what
-// depends on places, write. Every section but .text and .rodata.wasm is built in memory first.
+// The order of a link: place the code, fill the sections before .text, give them their places,
+// resolve what depends on places, write. What can be is made while it is written, and everything is
+// freed behind that: data, code, symbols and their names are not copied, the unwind tables follow
+// when the code is gone.
 #include "link/link.h"
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "link/link_int.h"
-#include "types/canonical.h"
 
 static u32 *push_none(Linker *linker, u32 count) {
     u32 *out = PUSH(&linker->arena, u32, count);
@@ -23,7 +24,6 @@ static void push_arrays(Linker *linker) {
     linker->first_export = push_none(linker, module->func_count);
     linker->entry_stub_at = push_none(linker, module->type_count);
     linker->exit_stub_at = push_none(linker, module->type_count);
-    linker->canonical_type = PUSH(&linker->arena, u32, module->type_count);
     linker->table_at = push_none(linker, module->table_count);
     linker->data_at = PUSH(&linker->arena, u64, module->data_count);
     linker->data_in_snapshot = PUSH(&linker->arena, bool, module->data_count);
@@ -48,10 +48,6 @@ static bool sections_are_whole(const Linker *linker) {
 }
 
 static bool fill_sections(Linker *linker) {
-    if (!types_canonical(linker->module->types, linker->module->type_count,
-                         linker->canonical_type)) {
-        return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
-    }
     strings_begin(linker);
     find_exports(linker);
     TRY(place_blobs(linker));
@@ -61,35 +57,61 @@ static bool fill_sections(Linker *linker) {
     module_write(linker);
     TRY(positions_write(linker));
     symbols_write(linker);
-    unwind_write(linker, align_up(linker->text_bytes, IMAGE_PAGE_BYTES));
     elf_reserve(linker);
     return sections_are_whole(linker);
 }
 
+static void put_section(const Linker *linker, u32 i, OutFile *out) {
+    out_bytes(out, linker->sections[i].at, linker->sections[i].count);
+    switch (i) {
+    case SECTION_TEXT: place_write(linker, out); break;
+    case SECTION_DATA: data_write(linker, out); break;
+    case SECTION_DYNSTR: symbols_put_names(linker, out); break;
+    case SECTION_SYMTAB: symbols_put(linker, out); break;
+    default: break;
+    }
+    assert(out->failed || out_at(out) == linker->section_at[i] + linker->section_bytes[i]);
+}
+
+// What of the code is no longer needed once the text is written.
+static void free_code(const LinkInput *input) {
+    for (u32 i = 0; i < input->output_count; i++) {
+        writer_free(&input->outputs[i].code);
+        writer_free(&input->outputs[i].rodata);
+        vec_free(&input->outputs[i].fixups);
+    }
+}
+
+static bool put_sections(Linker *linker, OutFile *out) {
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        if (i == SECTION_EH_FRAME) {
+            free_code(linker->input);
+            unwind_write(linker, align_up(linker->text_bytes, IMAGE_PAGE_BYTES));
+            TRY(sections_are_whole(linker) && elf_layout_behind_text(linker));
+        }
+        if (linker->section_index[i] != 0 && i != SECTION_STRTAB) {
+            const u8 fill = i == SECTION_EH_FRAME ? TEXT_FILL : 0;
+            out_fill(out, fill, linker->section_at[i] - out_at(out));
+            put_section(linker, i, out);
+            writer_free(&linker->sections[i]);
+        }
+    }
+    return true;
+}
+
+// The headers come last, when the sizes of all sections are known.
 static bool write_file(Linker *linker, OutFile *out) {
     Writer headers = {0};
-    elf_headers_write(linker, &headers);
-    const bool ok = !headers.failed;
-    out_bytes(out, headers.at, ok ? headers.count : 0);
+    out_fill(out, 0, elf_headers_bytes(linker));
+    bool ok = put_sections(linker, out);
+    if (ok) {
+        elf_headers_write(linker, &headers);
+        ok = !headers.failed ||
+             fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
+    }
+    ok = ok && out_finish(out, headers.at, headers.count, elf_build_id_at(linker));
     writer_free(&headers);
-    if (!ok) {
-        return fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
-    }
-    for (u32 i = 0; i < SECTION_COUNT; i++) {
-        if (linker->section_index[i] == 0 || i == SECTION_STRTAB) {
-            continue;
-        }
-        out_fill(out, i == SECTION_EH_FRAME ? TEXT_FILL : 0, linker->section_at[i] - out_at(out));
-        if (i == SECTION_TEXT) {
-            place_write(linker, out);
-        } else if (i == SECTION_DATA) {
-            data_write(linker, out);
-        } else {
-            out_bytes(out, linker->sections[i].at, linker->sections[i].count);
-        }
-        assert(out->failed || out_at(out) == linker->section_at[i] + linker->section_bytes[i]);
-    }
-    return out_finish(out, elf_build_id_at(linker));
+    return ok;
 }
 
 static bool link_all(Linker *linker, int fd) {

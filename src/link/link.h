@@ -24,13 +24,14 @@ typedef struct LinkInput {
     const Module *module;
     VmShape shape;
     const u32 *funcref_slots; // per function (index space with imports): slot or ID_NONE
+    const u32 *canonical_types; // per type: the first one that is equal
     u64 frozen_tables;        // bit per table below 64
     const CodeTarget *target; // that the code is for
     const CodeBlob *blobs;    // defined functions by index, all; then entry stubs, then exit stubs,
                               // those that are needed, by type; equal types share those of the
                               // first of them
     u32 blob_count;
-    CodeOutput *outputs; // by CodeBlob.worker; code is patched in place, sites are freed
+    CodeOutput *outputs; // by CodeBlob.worker; emptied as they are written
     u32 output_count;
     bool omit_address_map;
     u64 cpu_features; // that the code needs: types/cpu.h

@@ -62,10 +62,12 @@ typedef struct Linker {
     u32 *entry_stub_at;  // per type, ID_NONE: none
     u32 *exit_stub_at;   // per type, ID_NONE: none
     u32 *table_at;       // per table: entries in .rodata, ID_NONE: not frozen
-    u32 *canonical_type; // per type
     u32 *first_export;   // per function: an export of it, ID_NONE: none
     u64 text_bytes;
 
+    u32 *name_at; // per function below named_count: its name in the strings, 0: none
+    u32 named_count;
+    u64 generated_name_bytes; // at the end of .dynstr, for .symtab
     StringSlot *string_slots;
     u32 string_slot_count; // a power of two
 
@@ -137,17 +139,24 @@ void module_write(Linker *linker);
 // unwind_w.c: .eh_frame and .eh_frame_hdr, `text_distance` bytes behind the start of the text.
 void unwind_write(Linker *linker, u64 text_distance);
 
-// symbols_w.c: .symtab, .dynsym, .gnu.hash. Values are text offsets until symbols_relocate.
+// symbols_w.c: .dynsym, whose values are text offsets until symbols_relocate, and .gnu.hash.
 void symbols_write(Linker *linker);
 void symbols_relocate(Linker *linker);
+// .symtab, which is not built in memory, nor are the names at the end of .dynstr that only it uses.
+u64 symbols_bytes(const Linker *linker);
+void symbols_put(const Linker *linker, OutFile *out);
+void symbols_put_names(const Linker *linker, OutFile *out);
 
-// elf_w.c. Notes and .dynamic, without their values; after it, no section changes its size.
+// elf_w.c. Notes and .dynamic, without their values; after it, no section before .text changes its
+// size.
 void elf_reserve(Linker *linker);
-// Gives every section its place. ERR_LIMIT.
+// Gives the sections their places up to .text, and those behind it. ERR_LIMIT.
 bool elf_layout(Linker *linker);
-// Fills in what depends on places.
+bool elf_layout_behind_text(Linker *linker);
+// Fills in what depends on the places up to .text.
 void elf_finish(Linker *linker);
-// ELF header, program headers and section headers: the file's first bytes.
+// ELF header, program headers and section headers: the file's first bytes. When all have places.
+u64 elf_headers_bytes(const Linker *linker);
 void elf_headers_write(const Linker *linker, Writer *out);
 // File offset of the build-id.
 u64 elf_build_id_at(const Linker *linker);

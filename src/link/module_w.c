@@ -58,9 +58,9 @@ static void write_types(Linker *linker) {
             .params = (u16)type->param_count,
             .results = (u16)type->result_count,
             .sig = type_sig(type),
-            .entry_stub = linker->entry_stub_at[linker->canonical_type[i]],
-            .exit_stub = linker->exit_stub_at[linker->canonical_type[i]],
-            .canonical = linker->canonical_type[i],
+            .entry_stub = linker->entry_stub_at[linker->input->canonical_types[i]],
+            .exit_stub = linker->exit_stub_at[linker->input->canonical_types[i]],
+            .canonical = linker->input->canonical_types[i],
         };
         codes += type->param_count + type->result_count;
         write_bytes(tables_of(linker), &stored, sizeof stored);
@@ -273,14 +273,16 @@ static Str func_name(const Linker *linker, u32 func) {
 
 static void write_func_names(Linker *linker) {
     const Module *module = linker->module;
-    u32 named_end = 0; // behind the last function that has a name
-    for (u32 i = 0; i < module->func_count; i++) {
-        named_end = func_name(linker, i).count != 0 ? i + 1 : named_end;
+    linker->named_count = module->func_count;
+    while (linker->named_count != 0 && func_name(linker, linker->named_count - 1).count == 0) {
+        linker->named_count--;
     }
-    begin_list(linker, IMAGE_LIST_FUNC_NAMES, named_end);
-    for (u32 i = 0; i < named_end; i++) {
+    linker->name_at = PUSH(&linker->arena, u32, linker->named_count);
+    begin_list(linker, IMAGE_LIST_FUNC_NAMES, linker->named_count);
+    for (u32 i = 0; i < linker->named_count; i++) {
         const Str name = func_name(linker, i);
         const StoredName stored = {strings_add(linker, name), (u32)name.count};
+        linker->name_at[i] = stored.offset;
         write_bytes(tables_of(linker), &stored, sizeof stored);
     }
 }

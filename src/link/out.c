@@ -1,18 +1,27 @@
 #include "link/out.h"
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/os_file.h"
 #include "image/build_id.h"
 
+static u8 *new_chunk(Error *err) {
+    u8 *chunk = mem_alloc(IMAGE_CHUNK_BYTES);
+    if (chunk == NULL) {
+        (void)fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
+    }
+    return chunk;
+}
+
 bool out_open(OutFile *out, int fd, Error *err) {
     *out = (OutFile){.fd = fd, .chunk_is_hole = true, .chunk_is_zero = true, .err = err};
-    out->chunk = mem_alloc(IMAGE_CHUNK_BYTES);
-    return out->chunk != NULL ||
-           fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
+    out->chunk = new_chunk(err);
+    return out->chunk != NULL;
 }
 
 void out_close(OutFile *out) {
+    mem_free(out->first);
     mem_free(out->chunk);
     vec_free(&out->hashes);
 }
@@ -27,6 +36,17 @@ static u64 chunk_hash(OutFile *out) {
     return out->hole_hash;
 }
 
+// There is always a chunk, so that writing after a failure is harmless.
+static void keep_first(OutFile *out) {
+    u8 *next = new_chunk(out->err);
+    out->failed = next == NULL;
+    if (next != NULL) {
+        out->first = out->chunk;
+        out->first_bytes = out->fill;
+        out->chunk = next;
+    }
+}
+
 static void end_chunk(OutFile *out) {
     if (out->fill == 0 || out->failed) {
         return;
@@ -36,7 +56,9 @@ static void end_chunk(OutFile *out) {
         (void)fail(out->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory writing an image");
         return;
     }
-    if (!out->chunk_is_hole) {
+    if (out->chunk_at == 0) {
+        keep_first(out);
+    } else if (!out->chunk_is_hole) {
         out->failed = !file_write_at(out->fd, out->chunk_at, out->chunk, out->fill, out->err);
     }
     out->chunk_is_zero = out->chunk_is_hole;
@@ -88,13 +110,16 @@ void out_skip(OutFile *out, u64 count) {
     }
 }
 
-bool out_finish(OutFile *out, u64 build_id_at) {
+bool out_finish(OutFile *out, const void *head, usize head_bytes, u64 build_id_at) {
     out->chunk_is_hole = false; // the file must reach its end
     end_chunk(out);
     if (out->failed) {
         return false;
     }
-    u8 id[IMAGE_BUILD_ID_BYTES];
-    build_id_of(out->hashes.at, out->hashes.count, id);
-    return file_write_at(out->fd, build_id_at, id, sizeof id, out->err);
+    CHECK(head_bytes <= out->first_bytes &&
+          range_fits(build_id_at, IMAGE_BUILD_ID_BYTES, out->first_bytes));
+    memcpy(out->first, head, head_bytes);
+    out->hashes.at[0] = hash_bytes(out->first, out->first_bytes, 0);
+    build_id_of(out->hashes.at, out->hashes.count, out->first + build_id_at);
+    return file_write_at(out->fd, 0, out->first, out->first_bytes, out->err);
 }

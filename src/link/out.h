@@ -1,5 +1,6 @@
 // The file being written: in order, in chunks of IMAGE_CHUNK_BYTES, each hashed on its way for the
-// build-id. A chunk that is only holes is not written. Sticky: after a failure nothing is written.
+// build-id; the first one, which has the headers, is written last. A chunk that is only holes is
+// not written. Sticky: after a failure nothing is written.
 #ifndef LINK_OUT_H
 #define LINK_OUT_H
 
@@ -15,6 +16,8 @@ typedef struct OutFile {
     u64 chunk_at;       // file offset of the chunk
     u32 fill;           // bytes in it
     u8 *chunk;
+    u8 *first; // the first chunk, once it is full
+    u32 first_bytes;
     u64 hole_hash; // of a chunk of zeros; 0: not yet known
     VEC(u64) hashes;
     Error *err;
@@ -30,7 +33,8 @@ void out_bytes(OutFile *out, const void *bytes, usize count);
 void out_fill(OutFile *out, u8 value, u64 count);
 // `count` zeros, left out of the file where that is a whole chunk.
 void out_skip(OutFile *out, u64 count);
-// Writes the rest, and the build-id over the zeros at `build_id_at`. ERR_IO, ERR_NO_MEMORY.
-bool out_finish(OutFile *out, u64 build_id_at);
+// Puts `head` over the file's first bytes and the build-id over zeros at `build_id_at`, both in the
+// first chunk, and writes the rest. ERR_IO, ERR_NO_MEMORY.
+bool out_finish(OutFile *out, const void *head, usize head_bytes, u64 build_id_at);
 
 #endif

@@ -1,54 +1,111 @@
 // .symtab: every function, stub and island of veneers, with its size. .dynsym and .gnu.hash:
 // exported functions, for dlsym and for tools that look at nothing else.
-#include <stdio.h>
-
+//
+// Most of this is long and needed once, so it is not built in memory: symbols and the names that
+// are made for what has none are put out piece by piece. Those names end .dynstr.
 #include "base/str.h"
 #include "link/link_int.h"
 
-static u32 generated_name(Linker *linker, const CodeBlob *blob) {
-    static const char *const PREFIXES[] = {
-        [BLOB_FUNC] = "func", [BLOB_ENTRY_STUB] = "entry_stub", [BLOB_EXIT_STUB] = "exit_stub"};
-    char name[32];
-    (void)snprintf(name, sizeof name, "%s%u", PREFIXES[blob->kind], blob->index);
-    return strings_append(linker, str_of(name));
+// ---- Names -------------------------------------------------------------------------------------
+
+enum { NAME_MAX_BYTES = 24 };
+
+// Of a function that has one, in the strings; else 0.
+static u32 piece_own_name(const Linker *linker, const TextPiece *piece) {
+    if (piece->blob == ID_NONE || linker->input->blobs[piece->blob].kind != BLOB_FUNC) {
+        return 0;
+    }
+    const u32 func = linker->input->blobs[piece->blob].index;
+    return func < linker->named_count ? linker->name_at[func] : 0;
 }
 
-static u32 symbol_name(Linker *linker, const CodeBlob *blob) {
-    if (blob->kind == BLOB_FUNC) {
-        const u32 exported = linker->first_export[blob->index];
-        const Str name = module_func_name(linker->module, blob->index);
-        if (name.count != 0) {
-            return strings_add(linker, name);
-        }
-        if (exported != ID_NONE && linker->module->exports[exported].name.count != 0) {
-            return strings_add(linker, linker->module->exports[exported].name);
+static char *put_text(char *p, Str text) {
+    memcpy(p, text.at, text.count);
+    return p + text.count;
+}
+
+static char *put_decimal(char *p, u32 value) {
+    char digits[10];
+    u32 count = 0;
+    do {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (count != 0) {
+        *p++ = digits[--count];
+    }
+    return p;
+}
+
+// "func12" for a piece without a name of its own. Returns its size with the zero byte.
+static u32 generated_name(const Linker *linker, const TextPiece *piece, char *out) {
+    static const Str PREFIXES[] = {
+        [BLOB_FUNC] = {"func", 4}, [BLOB_ENTRY_STUB] = {"entry_stub", 10},
+        [BLOB_EXIT_STUB] = {"exit_stub", 9}};
+    char *end;
+    if (piece->blob == ID_NONE) {
+        end = put_text(out, STR("veneers"));
+    } else {
+        const CodeBlob *blob = &linker->input->blobs[piece->blob];
+        end = put_decimal(put_text(out, PREFIXES[blob->kind]), blob->index);
+    }
+    *end = 0;
+    return (u32)(end + 1 - out);
+}
+
+static u64 generated_bytes(const Linker *linker) {
+    char name[NAME_MAX_BYTES];
+    u64 bytes = 0;
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const TextPiece *piece = &linker->pieces[i];
+        bytes += piece_own_name(linker, piece) == 0 ? generated_name(linker, piece, name) : 0;
+    }
+    return bytes;
+}
+
+void symbols_put_names(const Linker *linker, OutFile *out) {
+    char name[NAME_MAX_BYTES];
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        const TextPiece *piece = &linker->pieces[i];
+        if (piece_own_name(linker, piece) == 0) {
+            out_bytes(out, name, generated_name(linker, piece, name));
         }
     }
-    return generated_name(linker, blob);
 }
 
-static void write_symbol(Writer *w, u64 text_offset, u32 bytes, u8 binding, u32 name) {
-    const Elf64_Sym symbol = {
+// ---- .symtab -----------------------------------------------------------------------------------
+
+static Elf64_Sym symbol_of(u64 text_offset, u32 bytes, u8 binding, u32 name) {
+    return (Elf64_Sym){
         .st_name = name,
         .st_info = (u8)ELF64_ST_INFO(binding, STT_FUNC),
         .st_other = STV_DEFAULT,
         .st_value = text_offset,
         .st_size = bytes,
     };
-    write_bytes(w, &symbol, sizeof symbol);
 }
 
-static void write_symtab(Linker *linker) {
-    Writer *w = &linker->sections[SECTION_SYMTAB];
-    write_zeros(w, sizeof(Elf64_Sym));
+u64 symbols_bytes(const Linker *linker) {
+    return (linker->piece_count + 1ull) * sizeof(Elf64_Sym);
+}
+
+void symbols_put(const Linker *linker, OutFile *out) {
+    char name[NAME_MAX_BYTES];
+    u32 generated =
+        (u32)(linker->section_bytes[SECTION_DYNSTR] - linker->generated_name_bytes);
+    out_fill(out, 0, sizeof(Elf64_Sym));
     for (u32 i = 0; i < linker->piece_count; i++) {
         const TextPiece *piece = &linker->pieces[i];
-        const u32 name = piece->blob == ID_NONE
-                             ? strings_add(linker, STR("veneers"))
-                             : symbol_name(linker, &linker->input->blobs[piece->blob]);
-        write_symbol(w, piece->at, piece->bytes, STB_LOCAL, name);
+        const u32 own = piece_own_name(linker, piece);
+        Elf64_Sym symbol = symbol_of(linker->section_at[SECTION_TEXT] + piece->at, piece->bytes,
+                                     STB_LOCAL, own != 0 ? own : generated);
+        symbol.st_shndx = linker->section_index[SECTION_TEXT];
+        out_bytes(out, &symbol, sizeof symbol);
+        generated += own != 0 ? 0 : generated_name(linker, piece, name);
     }
 }
+
+// ---- .dynsym and .gnu.hash ---------------------------------------------------------------------
 
 // The hash of DT_GNU_HASH: of the name up to the first zero byte, as the dynamic linker sees it.
 static u32 gnu_hash(Str name) {
@@ -148,23 +205,21 @@ void symbols_write(Linker *linker) {
     for (u32 i = 0; i < count; i++) {
         const Export *item = &module->exports[exports[i].index];
         const u32 blob = linker->func_blob[item->index];
-        write_symbol(w, linker->text_at[blob], linker->input->blobs[blob].code_bytes, STB_GLOBAL,
-                     strings_add(linker, item->name));
+        const Elf64_Sym symbol =
+            symbol_of(linker->text_at[blob], linker->input->blobs[blob].code_bytes, STB_GLOBAL,
+                      strings_add(linker, item->name));
+        write_bytes(w, &symbol, sizeof symbol);
     }
     write_gnu_hash(linker, exports, count, bucket_count);
-    write_symtab(linker);
+    linker->generated_name_bytes = generated_bytes(linker);
 }
 
-static void relocate(const Linker *linker, Writer *w) {
+void symbols_relocate(Linker *linker) {
+    const Writer *w = &linker->sections[SECTION_DYNSYM];
     for (usize at = sizeof(Elf64_Sym); at < w->count; at += sizeof(Elf64_Sym)) {
         u8 *symbol = w->at + at;
         u8 *value = symbol + offsetof(Elf64_Sym, st_value);
         store_u64(value, load_u64(value) + linker->section_at[SECTION_TEXT]);
         store_u16(symbol + offsetof(Elf64_Sym, st_shndx), linker->section_index[SECTION_TEXT]);
     }
-}
-
-void symbols_relocate(Linker *linker) {
-    relocate(linker, &linker->sections[SECTION_SYMTAB]);
-    relocate(linker, &linker->sections[SECTION_DYNSYM]);
 }

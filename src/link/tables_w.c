@@ -12,7 +12,7 @@ static bool entry_of(const Linker *linker, const ElemItem *item, ImageTableEntry
     }
     const u32 type = linker->module->funcs[item->index].type;
     const u32 sig = type_sig(&linker->module->types[type]);
-    out->sig = sig == SIG_LARGE ? SIG_LARGE | linker->canonical_type[type] : sig;
+    out->sig = sig == SIG_LARGE ? SIG_LARGE | linker->input->canonical_types[type] : sig;
     out->text_offset = (u32)linker->text_at[linker->func_blob[item->index]];
     return true;
 }

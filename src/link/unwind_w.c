@@ -2,8 +2,10 @@
 // terminator, and the table that unwinders search. Exit stubs have a CIE of their own that makes
 // them signal frames: their callees run on another stack, and only behind a signal frame does gdb
 // expect that. All references are relative to their own place, so that nothing is relocated; the
-// distance to the text is fixed since these sections directly follow it. A text of more than a
-// gigabyte has 8-byte references; unwinders that know only the usual table then read all entries.
+// distance to the text is fixed since these sections directly follow it.
+//
+// A text of more than a gigabyte has 8-byte references, which unwinders that know only the usual
+// table search one by one.
 #include "base/check.h"
 #include "link/link_int.h"
 
@@ -31,155 +33,197 @@ enum {
 // x86-64: DWARF numbers, and the stack grows down in units of 8.
 enum { REG_SP = 7, REG_RETURN = 16, DATA_ALIGN = 8 };
 
-// Fills the length of the entry that starts at `start` once it is complete.
-static void end_entry(Writer *w, usize start) {
-    write_align(w, 4); // zeros are no-operations
-    if (!w->failed) {
-        store_u32(w->at + start, (u32)(w->count - start - 4));
-    }
+// Bytes of a CIE or of an entry without rows, and of a row, at most.
+enum { ENTRY_MAX_BYTES = 36, ROW_MAX_BYTES = 12, TABLE_HEAD_BYTES = 12 };
+
+// Everything is put through a cursor: room for all of it has been made.
+static u8 *put_u8(u8 *p, u32 value) {
+    *p = (u8)value;
+    return p + 1;
 }
 
-static usize write_cie(Writer *w, bool is_signal_frame, bool is_far) {
-    const usize start = w->count;
-    write_u32(w, 0);
-    write_u32(w, 0);           // a CIE
-    write_u8(w, 1);            // version
-    write_bytes(w, is_signal_frame ? "zRS" : "zR", is_signal_frame ? 4 : 3); // R: encoding follows
-    write_uleb(w, 1);          // unit of code offsets
-    write_sleb(w, -DATA_ALIGN);
-    write_uleb(w, REG_RETURN);
-    write_uleb(w, 1);
-    write_u8(w, is_far ? EH_PCREL_SDATA8 : EH_PCREL_SDATA4);
-    write_u8(w, CFA_DEF_CFA);
-    write_uleb(w, REG_SP);
-    write_uleb(w, 8);
-    write_u8(w, CFA_OFFSET | REG_RETURN);
-    write_uleb(w, 1);
-    end_entry(w, start);
-    return start;
+static u8 *put_u32(u8 *p, u32 value) {
+    store_u32(p, value);
+    return p + 4;
 }
 
-static void write_advance(Writer *w, u32 distance) {
-    if (distance < 0x40) {
-        write_u8(w, (u8)(CFA_ADVANCE | distance));
-    } else if (distance < 0x100) {
-        write_u8(w, CFA_ADVANCE1);
-        write_u8(w, (u8)distance);
-    } else if (distance < 0x10000) {
-        write_u8(w, CFA_ADVANCE2);
-        write_u16(w, (u16)distance);
-    } else {
-        write_u8(w, CFA_ADVANCE4);
-        write_u32(w, distance);
-    }
-}
-
-static void write_row(Writer *w, const UnwindRow *row) {
-    switch ((UnwindOp)row->op) {
-    case UNWIND_CFA_REG:
-        write_u8(w, CFA_DEF_CFA);
-        write_uleb(w, row->reg);
-        write_uleb(w, row->value);
-        break;
-    case UNWIND_CFA_OFFSET:
-        write_u8(w, CFA_DEF_CFA_OFFSET);
-        write_uleb(w, row->value);
-        break;
-    case UNWIND_SAVE:
-        assert(row->value % DATA_ALIGN == 0);
-        if (row->reg < 0x40) {
-            write_u8(w, (u8)(CFA_OFFSET | row->reg));
-        } else {
-            write_u8(w, CFA_OFFSET_EXTENDED);
-            write_uleb(w, row->reg);
-        }
-        write_uleb(w, row->value / DATA_ALIGN);
-        break;
-    case UNWIND_RESTORE:
-        if (row->reg < 0x40) {
-            write_u8(w, (u8)(CFA_RESTORE | row->reg));
-        } else {
-            write_u8(w, CFA_RESTORE_EXTENDED);
-            write_uleb(w, row->reg);
-        }
-        break;
-    case UNWIND_REMEMBER: write_u8(w, CFA_REMEMBER); break;
-    case UNWIND_RECALL: write_u8(w, CFA_RECALL); break;
-    }
+static u8 *put_u64(u8 *p, u64 value) {
+    store_u64(p, value);
+    return p + 8;
 }
 
 // A distance or size: of 8 bytes where 4 do not hold all of this image's.
-static void write_distance(Writer *w, i64 distance, bool is_far) {
-    if (is_far) {
-        write_u64(w, (u64)distance);
-    } else {
-        write_u32(w, (u32)distance);
-    }
+static u8 *put_distance(u8 *p, i64 distance, bool is_far) {
+    return is_far ? put_u64(p, (u64)distance) : put_u32(p, (u32)distance);
 }
 
-// The changes of the unwind state; an island has none.
-static void write_rows(Writer *w, const CodeBlob *blob, const UnwindRow *rows) {
+static u8 *put_uleb(u8 *p, u32 value) {
+    for (; value >= 0x80; value >>= 7) {
+        p = put_u8(p, value | 0x80);
+    }
+    return put_u8(p, value);
+}
+
+// Pads the entry that starts at `start` and sets its length.
+static u8 *end_entry(u8 *p, u8 *start) {
+    while ((p - start) % 4 != 0) {
+        p = put_u8(p, 0); // no operation
+    }
+    store_u32(start, (u32)(p - start - 4));
+    return p;
+}
+
+static u8 *put_cie(u8 *p, bool is_signal_frame, bool is_far) {
+    u8 *start = p;
+    const char *augmentation = is_signal_frame ? "zRS" : "zR"; // R: encoding follows
+    p = put_u32(p, 0);
+    p = put_u32(p, 0); // a CIE
+    p = put_u8(p, 1);  // version
+    memcpy(p, augmentation, strlen(augmentation) + 1);
+    p += strlen(augmentation) + 1;
+    p = put_uleb(p, 1);                  // unit of code offsets
+    p = put_u8(p, 0x80 - DATA_ALIGN);    // of data offsets, signed
+    p = put_uleb(p, REG_RETURN);
+    p = put_uleb(p, 1);
+    p = put_u8(p, is_far ? EH_PCREL_SDATA8 : EH_PCREL_SDATA4);
+    p = put_u8(p, CFA_DEF_CFA);
+    p = put_uleb(p, REG_SP);
+    p = put_uleb(p, 8);
+    p = put_u8(p, CFA_OFFSET | REG_RETURN);
+    p = put_uleb(p, 1);
+    return end_entry(p, start);
+}
+
+static u8 *put_advance(u8 *p, u32 distance) {
+    if (distance < 0x40) {
+        return put_u8(p, CFA_ADVANCE | distance);
+    }
+    if (distance < 0x100) {
+        return put_u8(put_u8(p, CFA_ADVANCE1), distance);
+    }
+    if (distance < 0x10000) {
+        store_u16(p + 1, (u16)distance);
+        return put_u8(p, CFA_ADVANCE2) + 2;
+    }
+    return put_u32(put_u8(p, CFA_ADVANCE4), distance);
+}
+
+static u8 *put_row(u8 *p, const UnwindRow *row) {
+    switch ((UnwindOp)row->op) {
+    case UNWIND_CFA_REG:
+        return put_uleb(put_uleb(put_u8(p, CFA_DEF_CFA), row->reg), row->value);
+    case UNWIND_CFA_OFFSET: return put_uleb(put_u8(p, CFA_DEF_CFA_OFFSET), row->value);
+    case UNWIND_SAVE:
+        assert(row->value % DATA_ALIGN == 0);
+        p = row->reg < 0x40 ? put_u8(p, CFA_OFFSET | row->reg)
+                            : put_uleb(put_u8(p, CFA_OFFSET_EXTENDED), row->reg);
+        return put_uleb(p, row->value / DATA_ALIGN);
+    case UNWIND_RESTORE:
+        return row->reg < 0x40 ? put_u8(p, CFA_RESTORE | row->reg)
+                               : put_uleb(put_u8(p, CFA_RESTORE_EXTENDED), row->reg);
+    case UNWIND_REMEMBER: return put_u8(p, CFA_REMEMBER);
+    case UNWIND_RECALL: return put_u8(p, CFA_RECALL);
+    }
+    return p;
+}
+
+// The changes of the unwind state.
+static u8 *put_rows(u8 *p, const CodeBlob *blob, const UnwindRow *rows) {
     u32 at = 0;
     for (u32 i = 0; i < blob->unwind_count; i++) {
         assert(rows[i].offset >= at && rows[i].offset <= blob->code_bytes);
         if (rows[i].offset > at) {
-            write_advance(w, rows[i].offset - at);
+            p = put_advance(p, rows[i].offset - at);
             at = rows[i].offset;
         }
-        write_row(w, &rows[i]);
+        p = put_row(p, &rows[i]);
     }
+    return p;
 }
 
-// text_at: of the code, from the start of .eh_frame (negative). cie_at: of its CIE, likewise.
-static void write_fde(Linker *linker, usize cie_at, i64 text_at, const TextPiece *piece,
-                      bool is_far) {
-    Writer *w = &linker->sections[SECTION_EH_FRAME];
-    const usize start = w->count;
-    write_u32(w, 0);
-    write_u32(w, (u32)(w->count - cie_at)); // distance back to the CIE
-    write_distance(w, text_at - (i64)w->count, is_far);
-    write_distance(w, piece->bytes, is_far);
-    write_uleb(w, 0); // no augmentation data
-    if (piece->blob != ID_NONE) {
-        const CodeBlob *blob = &linker->input->blobs[piece->blob];
-        write_rows(w, blob, blob_unwind(linker, blob));
+// ---- The sections ------------------------------------------------------------------------------
+
+typedef struct FrameWriter {
+    const Linker *linker;
+    u8 *start;     // of .eh_frame
+    i64 text_at;   // of the text, from there: negative
+    bool is_far;
+    u8 *cies[2];   // [1]: for exit stubs, NULL until there is one
+    u8 *table_row; // of the next entry: {piece, its FDE}, from the start of .eh_frame
+} FrameWriter;
+
+// Room for all that can come: what is not written costs nothing.
+static bool reserve(const Linker *linker, Writer *frames, Writer *table) {
+    u64 row_count = 0;
+    for (u32 i = 0; i < linker->input->blob_count; i++) {
+        row_count += linker->input->blobs[i].unwind_count;
     }
-    end_entry(w, start);
+    return writer_reserve(frames, (linker->piece_count + 3ull) * ENTRY_MAX_BYTES +
+                                      row_count * ROW_MAX_BYTES) &&
+           writer_reserve(table, TABLE_HEAD_BYTES + 16ull * linker->piece_count);
 }
 
-static bool is_exit_stub(const Linker *linker, const TextPiece *piece) {
-    return piece->blob != ID_NONE && linker->input->blobs[piece->blob].kind == BLOB_EXIT_STUB;
+// An island has the state of its entry throughout.
+static u8 *put_fde(FrameWriter *w, u8 *p, const TextPiece *piece) {
+    const CodeBlob *blob =
+        piece->blob != ID_NONE ? &w->linker->input->blobs[piece->blob] : NULL;
+    u8 **cie = &w->cies[blob != NULL && blob->kind == BLOB_EXIT_STUB];
+    if (*cie == NULL) {
+        *cie = p;
+        p = put_cie(p, true, w->is_far);
+    }
+    const i64 text_at = w->text_at + (i64)piece->at;
+    w->table_row = put_distance(w->table_row, text_at, w->is_far);
+    w->table_row = put_distance(w->table_row, p - w->start, w->is_far);
+    u8 *start = p;
+    p = put_u32(p, 0);
+    p = put_u32(p, (u32)(p - *cie)); // distance back to the CIE
+    p = put_distance(p, text_at - (p - w->start), w->is_far);
+    p = put_distance(p, piece->bytes, w->is_far);
+    p = put_u8(p, 0); // no augmentation data
+    p = blob != NULL ? put_rows(p, blob, blob_unwind(w->linker, blob)) : p;
+    return end_entry(p, start);
+}
+
+static void put_table_head(u8 *p, i64 frames_bytes, u32 count, bool is_far) {
+    p = put_u8(p, 1);
+    p = put_u8(p, EH_PCREL_SDATA4);
+    p = put_u8(p, EH_UDATA4);
+    p = put_u8(p, is_far ? EH_DATAREL_SDATA8 : EH_DATAREL_SDATA4);
+    p = put_u32(p, (u32)(-frames_bytes - 4));
+    put_u32(p, count);
+}
+
+// Rows count from the start of .eh_frame_hdr: it follows .eh_frame at the next multiple of 4, where
+// .eh_frame ends anyway.
+static void move_table_rows(u8 *p, const u8 *end, i64 frames_bytes, bool is_far) {
+    while (p != end) {
+        const i64 value = is_far ? (i64)load_u64(p) : (i32)load_u32(p);
+        p = put_distance(p, value - frames_bytes, is_far);
+    }
 }
 
 void unwind_write(Linker *linker, u64 text_distance) {
     Writer *frames = &linker->sections[SECTION_EH_FRAME];
     Writer *table = &linker->sections[SECTION_EH_FRAME_HDR];
-    u32 *frame_at = PUSH(&linker->arena, u32, linker->piece_count);
-    const bool is_far = text_distance > INT32_MAX / 2; // half is left for these sections
-    const usize common_cie = write_cie(frames, false, is_far);
-    usize stub_cie = common_cie;
-    for (u32 i = 0; i < linker->piece_count; i++) {
-        const TextPiece *piece = &linker->pieces[i];
-        const bool is_exit = is_exit_stub(linker, piece);
-        if (is_exit && stub_cie == common_cie) {
-            stub_cie = write_cie(frames, true, is_far);
-        }
-        frame_at[i] = (u32)frames->count;
-        write_fde(linker, is_exit ? stub_cie : common_cie, (i64)piece->at - (i64)text_distance,
-                  piece, is_far);
+    if (!reserve(linker, frames, table)) {
+        return;
     }
-    write_u32(frames, 0);
-    // The table follows .eh_frame at the next multiple of 4, where .eh_frame ends anyway.
-    const i64 frames_bytes = (i64)frames->count;
-    write_u8(table, 1);
-    write_u8(table, EH_PCREL_SDATA4);
-    write_u8(table, EH_UDATA4);
-    write_u8(table, is_far ? EH_DATAREL_SDATA8 : EH_DATAREL_SDATA4);
-    write_u32(table, (u32)(-frames_bytes - 4));
-    write_u32(table, linker->piece_count);
+    FrameWriter w = {
+        .linker = linker,
+        .start = frames->at,
+        .text_at = -(i64)text_distance,
+        .is_far = text_distance > INT32_MAX / 2, // half is left for these sections
+        .cies = {frames->at},
+        .table_row = table->at + TABLE_HEAD_BYTES,
+    };
+    u8 *p = put_cie(frames->at, false, w.is_far);
     for (u32 i = 0; i < linker->piece_count; i++) {
-        const i64 text_at = (i64)linker->pieces[i].at - (i64)text_distance;
-        write_distance(table, text_at - frames_bytes, is_far);
-        write_distance(table, (i64)frame_at[i] - frames_bytes, is_far);
+        p = put_fde(&w, p, &linker->pieces[i]);
     }
+    p = put_u32(p, 0);
+    frames->count = (usize)(p - frames->at);
+    table->count = (usize)(w.table_row - table->at);
+    put_table_head(table->at, (i64)frames->count, linker->piece_count, w.is_far);
+    move_table_rows(table->at + TABLE_HEAD_BYTES, w.table_row, (i64)frames->count, w.is_far);
 }

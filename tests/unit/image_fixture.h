@@ -76,6 +76,8 @@ static ConstExpr fixture_i32(u32 value) {
     return (ConstExpr){.kind = CONST_VALUE, .type = VAL_I32, .low = value};
 }
 
+static const u32 FIX_CANONICAL_TYPES[] = {0, 1, 2, 0, 2};
+
 static void fixture_types(Fixture *f) {
     static FuncType types[5];
     types[0] = types[3] = (FuncType){FIX_CODES_0, 1, 1};
@@ -329,6 +331,7 @@ static void fixture_open(Fixture *f, FixtureOptions options) {
         .shape = {f->module.func_import_count, f->module.table_count, f->module.global_count,
                   options.has_no_code_or_tables ? 0 : FIX_NAMED_FUNCS - 1, f->module.type_count},
         .funcref_slots = f->funcref_slots,
+        .canonical_types = FIX_CANONICAL_TYPES,
         .frozen_tables = 2,
         .target = &X64_TARGET,
         .blobs = f->blobs,

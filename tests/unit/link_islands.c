@@ -108,9 +108,11 @@ static bool world_link(World *w, const CodeTarget *target, Error *err) {
     FuncType type = {NO_CODES, 0, 0};
     const Module module = {.types = &type, .type_count = 1, .funcs = w->funcs,
                            .func_count = w->func_count, .name = STR("")};
+    static const u32 CANONICAL_TYPES[1];
     CodeOutput copy = link_copy(&w->out);
     const LinkInput input = {
         .module = &module, .shape = {.type_count = 1}, .funcref_slots = w->slots,
+        .canonical_types = CANONICAL_TYPES,
         .target = target, .blobs = w->blobs, .blob_count = w->func_count,
         .outputs = &copy, .output_count = 1, .layout = w->layout,
     };

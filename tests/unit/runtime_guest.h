@@ -138,8 +138,10 @@ static int guest_image(bool with_snapshot) {
                    is_func ? BLOB_FUNC : i == GUEST_FUNCS - 1 ? BLOB_ENTRY_STUB : BLOB_EXIT_STUB,
                    is_func ? i + 1 : 0, &codes_of[i]);
     }
+    const u32 canonical_types[] = {0};
     const LinkInput input = {
         .module = &module,
+        .canonical_types = canonical_types,
         .shape = {.func_import_count = 1, .funcref_count = GUEST_FUNCS - 1},
         .funcref_slots = slots, .target = &X64_TARGET, .blobs = blobs,
         .blob_count = COUNT_OF(blobs), .outputs = &out, .output_count = 1,
