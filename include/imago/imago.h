@@ -136,6 +136,14 @@ IMAGO_API ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoErro
 /* An image in memory: copied once into an anonymous file, which is mapped. */
 IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,
                                              ImagoError *error);
+/* An image whose segments are mapped already, which they stay after imago_image_delete:
+ *   start  by `dlopen`, the field l_addr of its link_map; linked into the program
+ *          (`imago compile --emit obj`), the object's symbol
+ * Only the code stays executable. Initial contents of memories are copied, as there is no file to
+ * map them from.
+ * NULL: ERROR_IMAGE, ERROR_USAGE (not page-aligned), ERROR_OS, ERROR_NO_MEMORY. */
+IMAGO_API ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start,
+                                              ImagoError *error);
 /* An image in the embedder's memory, used where it is: nothing is copied but, for each instance, the
  * initial contents of its memory. `memory` starts a page, is not changed, and lives until
  * imago_image_delete. Until then the pages that hold code can be executed and not written; then they
@@ -153,7 +161,8 @@ IMAGO_API const void *imago_image_eh_frame(const ImagoImage *image, size_t *byte
 
 /* Compares the contents with the build-id in them, a hash of the whole file: for files from places
  * that may damage them. It reads the whole file, some GB a second. Whoever can write the file can
- * forge it: against that, sign it or use fs-verity. false: ERROR_IMAGE, ERROR_NO_MEMORY. */
+ * forge it: against that, sign it or use fs-verity. false: ERROR_IMAGE, ERROR_NO_MEMORY,
+ * ERROR_USAGE (of imago_image_open_mapped, which does not see all of the file). */
 IMAGO_API bool imago_image_verify(const ImagoImage *image, ImagoError *error);
 
 /* True if the bytes start as an image does; false for anything else, WebAssembly included. */

@@ -265,6 +265,33 @@ bool image_parse(Image *image, const void *bytes, u64 count, Error *err) {
     return image_parse_file(image, &(ImageFile){.bytes = bytes, .count = count}, err);
 }
 
+u64 image_loaded_bytes(const void *start) {
+    const u8 *bytes = start;
+    Elf64_Ehdr header;
+    memcpy(&header, bytes, sizeof header);
+    const u64 table_bytes = (u64)header.e_phnum * sizeof(Elf64_Phdr);
+    if (!image_has_magic(bytes, sizeof header) || header.e_phnum > IMAGE_MAX_SEGMENTS ||
+        !range_fits(header.e_phoff, table_bytes, IMAGE_PAGE_BYTES)) {
+        return 0;
+    }
+    u64 last = 0;
+    for (u32 i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr segment;
+        memcpy(&segment, bytes + header.e_phoff + i * sizeof segment, sizeof segment);
+        const u64 end = segment.p_offset + segment.p_filesz;
+        if (segment.p_type == PT_LOAD && end > last && end <= IMAGE_MAX_BYTES) {
+            last = end;
+        }
+    }
+    return last;
+}
+
+bool image_parse_loaded(Image *image, const void *start, Error *err) {
+    const u64 count = image_loaded_bytes(start);
+    const ImageFile file = {.bytes = start, .count = count, .is_loaded_part = true};
+    return image_parse_file(image, &file, err);
+}
+
 bool image_snapshot(const Image *image, ImageSnapshot *out) {
     *out = (ImageSnapshot){image->snapshot_offset, image->snapshot_bytes, image->snapshot_address};
     return out->bytes != 0;

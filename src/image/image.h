@@ -56,10 +56,16 @@ bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
 typedef struct ImageFile {
     const u8 *bytes, *head;
     u64 count, head_bytes;
+    bool is_loaded_part; // nothing is there behind the last segment, where sections may be
 } ImageFile;
 
 // The same; the copy may go afterwards.
 bool image_parse_file(Image *image, const ImageFile *file, Error *err);
+
+// Where the segments of an image end whose first page is at `start`. 0: it is none.
+u64 image_loaded_bytes(const void *start);
+// image_parse of an image of which only the segments are there; image->byte_count is their end.
+bool image_parse_loaded(Image *image, const void *start, Error *err);
 
 // Size of a file that starts with these bytes, by its section headers, if it is as the linker
 // writes it: they stand among these bytes, and names come last, so that the last byte but one is

@@ -65,6 +65,10 @@ ImagoExport imago_image_export(const ImagoImage *image, uint32_t i) {
 }
 
 bool imago_image_verify(const ImagoImage *image, ImagoError *error) {
+    if (image->is_borrowed) {
+        return fail(error, USAGE, ERROR_NO_OFFSET,
+                    "only the part of the image that is loaded can be seen here");
+    }
     HostRead read;
     runtime_image_read_begin(image, &read);
     const bool is_good = image_verify(image->view.bytes, image->view.byte_count, error);

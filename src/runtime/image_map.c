@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/os_file.h"
 #include "base/os_mem.h"
+#include "image/format.h"
 #include "runtime/arch.h"
 #include "runtime/debugger.h"
 #include "runtime/engine.h"
@@ -123,7 +124,7 @@ static bool map_file(ImagoImage *image, int fd, bool trusts_headers, Error *err)
     if (map == MAP_FAILED) {
         return fail(err, OS, ERROR_NO_OFFSET, "cannot map the file: %s", strerror(errno));
     }
-    const ImageFile file = {map, head, bytes, got < 0 || (u64)got > bytes ? 0 : (u64)got};
+    const ImageFile file = {map, head, bytes, got < 0 || (u64)got > bytes ? 0 : (u64)got, false};
     if (!use_mapping(image, map, &file, err)) {
         const int status = munmap(map, bytes);
         CHECK(status == 0);
@@ -272,6 +273,35 @@ ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_
     return open_fd_take(engine, fd, NULL, error);
 }
 
+// Where an image is part of a program's code, its tables and data are executable too.
+static bool leave_only_code_executable(const Image *view, Error *err) {
+    u8 *map = (u8 *)(uintptr_t)view->bytes;
+    const u64 code_end = view->exec_offset + view->exec_bytes;
+    const u64 rest = align_up(view->byte_count, IMAGE_PAGE_BYTES) - code_end;
+    return (mprotect(map, view->exec_offset, PROT_READ) == 0 &&
+            mprotect(map + code_end, rest, PROT_READ) == 0) ||
+           fail(err, OS, ERROR_NO_OFFSET, "cannot protect the image: %s", strerror(errno));
+}
+
+ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start, ImagoError *error) {
+    if ((uintptr_t)start % IMAGE_PAGE_BYTES != 0) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "the image is not page-aligned");
+        return NULL;
+    }
+    ImagoImage *image = image_new(engine, NULL, error);
+    if (image == NULL) {
+        return NULL;
+    }
+    image->is_borrowed = true;
+    image->is_whole = true;
+    if (!image_parse_loaded(&image->view, start, error) || !check_cpu(image, error) ||
+        !leave_only_code_executable(&image->view, error)) {
+        mem_free(image);
+        return NULL;
+    }
+    return image;
+}
+
 ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t count,
                                     ImagoError *error) {
     if ((uintptr_t)memory % os_page_bytes() != 0 || memory == NULL) {
@@ -300,7 +330,7 @@ void imago_image_delete(ImagoImage *image) {
     u8 *map = (u8 *)(uintptr_t)view->bytes;
     if (image->is_buffer) {
         (void)mprotect(map + view->exec_offset, view->exec_bytes, PROT_READ | PROT_WRITE);
-    } else {
+    } else if (!image->is_borrowed) {
         const int status = munmap(map, view->byte_count);
         CHECK(status == 0);
     }

@@ -18,6 +18,7 @@ struct ImagoImage {
     // The file, kept open if it has a memory snapshot, which each instance maps anew, and if not
     // too many are open; else -1.
     int fd;
+    bool is_borrowed; // the mapping is the embedder's
     struct link_map debugger_entry;
     char path[]; // where a debugger finds the file; empty: nowhere
 };
