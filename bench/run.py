@@ -16,7 +16,8 @@ run      Kernels of bench/kernels: time at the default repeat less time at repea
          (start-up, load, making of input), ratio to native clang -O2. The checksum
          each prints must be the native one.
 start    Start to exit of hello world from the compiled file, wall time.
-size     Generated code (.text) and whole file, for ELF-writing engines.
+size     Generated code (.text) and whole file, for ELF-writing engines, and the share that
+         each kind of section has in it (bench/sizes.py).
 embed    In the embedder's process, beside Wasmtime's C library: load, system calls and
          allocations of it, instantiate (us), calls between host and guest (ns).
 
@@ -34,6 +35,7 @@ from embed import embed_part
 from engines import Failure, HERE, OUT, ROOT
 from measure import (Csv, build_launcher, geomean, measure, median, number, pin, processor,
                      table)
+from sizes import GROUPS, group_sizes
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "real"))
 from stubs import code_bytes  # noqa: E402
@@ -214,23 +216,12 @@ def start_part(chosen, options):
 
 # --- size ---------------------------------------------------------------------------------------
 
-def text_bytes(path):
-    """Size of section .text, as readelf says it."""
-    listed = subprocess.run(["readelf", "-SW", path], stdout=subprocess.PIPE,
-                            stderr=subprocess.DEVNULL, check=False).stdout.decode(errors="replace")
-    for line in listed.splitlines():
-        fields = line.replace("[ ", "[").split()
-        if len(fields) > 6 and fields[1] == ".text":
-            return int(fields[5], 16)
-    return None
-
-
 def size_part(chosen, options):
-    """Generated text and whole file, bytes for a byte of code section and of wasm."""
+    """Bytes for a byte of code section and of wasm, and what they are for."""
     raw = Csv(os.path.join(OUT, "size.csv"),
-              ["module", "engine", "wasm_bytes", "code_bytes", "text_bytes", "file_bytes"])
+              ["module", "engine", "wasm_bytes", "code_bytes", *GROUPS, "rest", "file"])
     writers = [e for e in chosen if e.suffix and e.name != "native"]
-    rows, quotients = [], []
+    rows, shares, quotients = [], [], []
     for name in options.modules:
         module, code = module_path(name), code_size(module_path(name))
         row, text = [name], {}
@@ -238,11 +229,12 @@ def size_part(chosen, options):
             if is_too_slow(engine, code, options) or not prepare(engine, module, name):
                 row += [None, None]
                 continue
-            path = engine.artifact(module)
-            text[engine.name] = text_bytes(path) or 0
-            row += [text[engine.name] / code, os.path.getsize(path) / os.path.getsize(module)]
-            raw.row(name, engine.name, os.path.getsize(module), code, text[engine.name],
-                    os.path.getsize(path))
+            sizes = group_sizes(engine.artifact(module))
+            text[engine.name] = sizes["text"] + sizes["padding"]
+            row += [text[engine.name] / code, sizes["file"] / os.path.getsize(module)]
+            parts = [sizes[group] for group in (*GROUPS, "rest")]
+            shares.append([f"{name} {engine.name}", *(100 * part / sizes["file"] for part in parts)])
+            raw.row(name, engine.name, os.path.getsize(module), code, *parts, sizes["file"])
         if "imago" in text and text.get("winch"):
             quotients.append(text["imago"] / text["winch"])
         rows.append(row)
@@ -252,6 +244,7 @@ def size_part(chosen, options):
     table("size of generated code", columns, rows)
     if quotients:
         print(f"  text, imago / winch, geometric mean: {number(geomean(quotients))}")
+    table("what the files consist of, %", ["module", *GROUPS, "rest"], shares)
 
 
 PARTS = {"compile": compile_part, "run": run_part, "start": start_part, "size": size_part,
