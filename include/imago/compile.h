@@ -26,6 +26,9 @@ typedef struct ImagoCompileOptions {
     uint32_t func_padding;   /* bytes between them, a hole in the file */
     uint64_t func_shuffle;   /* another order for each value; 0: by index */
     bool force_veneers;      /* every call between them takes the detour for those that are far */
+    /* The image is a program too: where the system starts it, it becomes `imago run` with these
+     * options, the image and its arguments (docs/programs.md). NULL-terminated; NULL: it is not. */
+    const char *const *program_options;
 } ImagoCompileOptions;
 
 /* What was done; filled on success if asked for. */

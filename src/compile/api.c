@@ -41,6 +41,7 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
                    .func_padding = options->func_padding,
                    .shuffle_seed = options->func_shuffle,
                    .force_veneers = options->force_veneers},
+        .program_options = options->program_options,
     };
     if (out->compiler == NULL) {
         return fail(err, USAGE, ERROR_NO_OFFSET, "unknown compiler \"%s\"; there are: %s",
@@ -116,7 +117,8 @@ bool imago_compile_file(const void *bytes, size_t count, const char *out_path,
     if (out == NULL) {
         return fail(error, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
-    bool is_ok = file_out_open(out, out_path, 0666, error);
+    const bool is_program = options != NULL && options->program_options != NULL;
+    bool is_ok = file_out_open(out, out_path, is_program ? 0777 : 0666, error);
     if (is_ok && !compile_to(bytes, count, out->fd, options, stats, error)) {
         file_out_discard(out);
         is_ok = false;

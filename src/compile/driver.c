@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "compile/plan.h"
+#include "compile/program.h"
 #include "compile/stubs.h"
 #include "imago/imago.h"
 #include "isa/x64/targ.h"
@@ -247,6 +248,12 @@ static bool add_stubs(Drive *drive, Arena *arena) {
     return true;
 }
 
+static bool add_start(Drive *drive) {
+    const char *const *options = drive->options->program_options;
+    return options == NULL ||
+           program_start(&drive->outputs[0], options, &drive->blobs[drive->blob_count++]);
+}
+
 // ---- The whole way -----------------------------------------------------------------------------
 
 static bool uses_v128(const Module *module) {
@@ -268,7 +275,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
     if (uses_v128(drive->module)) {
         return fail(err, UNSUPPORTED, ERROR_NO_OFFSET, "not supported yet: simd");
     }
-    if (!add_stubs(drive, arena)) {
+    if (!add_stubs(drive, arena) || !add_start(drive)) {
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
     char producer[80];

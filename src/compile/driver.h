@@ -11,6 +11,7 @@ typedef struct DriverOptions {
     u32 threads; // at least 1
     bool omit_address_map;
     LinkLayout layout;
+    const char *const *program_options; // NULL: no program
     void (*progress)(void *env, u64 done, u64 total); // may be NULL
     void *progress_env;
 } DriverOptions;

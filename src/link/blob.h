@@ -69,13 +69,19 @@ typedef struct UnwindRow {
     u16 value;
 } UnwindRow;
 
-typedef enum BlobKind { BLOB_FUNC, BLOB_ENTRY_STUB, BLOB_EXIT_STUB } BlobKind;
+typedef enum BlobKind {
+    BLOB_FUNC,
+    BLOB_ENTRY_STUB,
+    BLOB_EXIT_STUB,
+    BLOB_START, // where the system starts an image that is a program; the last blob
+} BlobKind;
 
 enum { BLOB_HAS_NO_FRAME = 1 }; // flags: never pushes the frame pointer
 
 typedef struct CodeBlob {
     u32 code_at, code_bytes; // range of CodeOutput.code
-    u32 index;   // function index (with imports), or type index for stubs
+    u32 index;   // function index (with imports), type index for stubs, 0 for
+                 // BLOB_START
     u32 kind : 8;   // BlobKind
     u32 worker : 8; // whose output holds it
     u32 align : 8;  // power of two; 0: no wish, that is the layout's or the target's default

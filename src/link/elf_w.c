@@ -267,6 +267,9 @@ void elf_headers_write(const Linker *linker, Writer *out) {
         .e_type = ET_DYN,
         .e_machine = EM_X86_64,
         .e_version = EV_CURRENT,
+        .e_entry = linker->start_at == ID_NONE
+                       ? 0
+                       : linker->section_at[SECTION_TEXT] + linker->start_at,
         .e_phoff = sizeof header,
         .e_shoff = segments_end,
         .e_ehsize = sizeof header,

@@ -137,7 +137,8 @@ static bool link_landing(Linker *linker, int fd) {
 }
 
 bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err) {
-    Linker linker = {.input = input, .module = input->module, .err = err};
+    Linker linker = {
+        .input = input, .module = input->module, .err = err, .start_at = ID_NONE};
     arena_init(&linker.arena);
     const bool ok = link_landing(&linker, fd);
     if (stats != NULL) {

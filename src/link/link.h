@@ -29,7 +29,7 @@ typedef struct LinkInput {
     const CodeTarget *target; // that the code is for
     const CodeBlob *blobs;    // defined functions by index, all; then entry stubs, then exit stubs,
                               // those that are needed, by type; equal types share those of the
-                              // first of them
+                              // first of them; then BLOB_START, if there is one
     u32 blob_count;
     CodeOutput *outputs; // by CodeBlob.worker; emptied as they are written
     u32 output_count;

@@ -61,6 +61,7 @@ typedef struct Linker {
     u32 *func_blob;      // per function: its blob, ID_NONE for imports
     u32 *entry_stub_at;  // per type, ID_NONE: none
     u32 *exit_stub_at;   // per type, ID_NONE: none
+    u32 start_at;        // of a program, ID_NONE: it is none
     u32 *table_at;       // per table: entries in .rodata, ID_NONE: not frozen
     u32 *first_export;   // per function: an export of it, ID_NONE: none
     u64 text_bytes;

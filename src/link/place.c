@@ -24,6 +24,9 @@ static bool blob_is_whole(const Linker *linker, const CodeBlob *blob) {
 static bool blob_enter(Linker *linker, u32 i) {
     const CodeBlob *blob = &linker->input->blobs[i];
     const Module *module = linker->module;
+    if (blob->kind == BLOB_START) {
+        return i + 1 == linker->input->blob_count;
+    }
     if (blob->kind != BLOB_FUNC) {
         return blob->index < module->type_count;
     }
@@ -122,9 +125,12 @@ static bool needs_islands(const Linker *linker) {
 static void note_stubs(Linker *linker) {
     const LinkInput *input = linker->input;
     for (u32 i = input->blob_count; i-- != 0 && input->blobs[i].kind != BLOB_FUNC;) {
-        const bool is_entry = input->blobs[i].kind == BLOB_ENTRY_STUB;
-        u32 *stubs = is_entry ? linker->entry_stub_at : linker->exit_stub_at;
-        stubs[input->blobs[i].index] = (u32)linker->text_at[i];
+        const u32 at = (u32)linker->text_at[i], type = input->blobs[i].index;
+        switch (input->blobs[i].kind) {
+        case BLOB_ENTRY_STUB: linker->entry_stub_at[type] = at; break;
+        case BLOB_EXIT_STUB: linker->exit_stub_at[type] = at; break;
+        default: linker->start_at = at;
+        }
     }
 }
 

@@ -45,6 +45,8 @@ static u32 generated_name(const Linker *linker, const TextPiece *piece, char *ou
     char *end;
     if (piece->blob == ID_NONE) {
         end = put_text(out, STR("veneers"));
+    } else if (linker->input->blobs[piece->blob].kind == BLOB_START) {
+        end = put_text(out, STR("imago_start"));
     } else {
         const CodeBlob *blob = &linker->input->blobs[piece->blob];
         end = put_decimal(put_text(out, PREFIXES[blob->kind]), blob->index);

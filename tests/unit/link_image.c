@@ -599,7 +599,7 @@ TEST(headers_in_first_page) {
         EXPECT(image_parse(&image, guarded, linked.file.count, &err));
         // With a copy of it, nothing of the mapping is read.
         EXPECT_EQ(mprotect(guarded, 4096, PROT_NONE), 0);
-        const ImageFile file = {guarded, linked.file.bytes, linked.file.count, 2560};
+        const ImageFile file = {guarded, linked.file.bytes, linked.file.count, 2560, false};
         EXPECT(image_parse_file(&image, &file, &err));
         munmap(guarded, linked.file.count);
     }

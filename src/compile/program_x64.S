@@ -1,0 +1,136 @@
+// What an image that is a program starts with, of which the linker makes a copy. It runs as the
+// system enters a program: rsp -> argc, argv..., 0, environment..., 0, pairs {type, value}.
+// It becomes `imago` with the command line in its texts (program.c), the file that was started and
+// that one's arguments, in the same environment:
+//
+//     $IMAGO if that is set and not empty, else the first that is there of the texts' paths, else
+//     what `env` finds.
+//
+// texts: message, 0; words from the last to the first, each with its 0; 0; paths likewise; 0; path
+// of env, 0.
+//
+// Registers: rbx texts, rbp $IMAGO or 0, r12 argc, r13 argv, r14 environment, r15 file. A system
+// call destroys rax, rcx and r11 only.
+
+    .intel_syntax noprefix
+    .section .rodata.program, "a"
+
+    .set EXECVE, 59
+    .set WRITE, 1
+    .set EXIT, 60
+    .set AT_EXECFN, 31
+    .set STDERR, 2
+    .set NOT_FOUND, 127
+
+    // rsi: behind the text that it points to
+    .macro SKIP_TEXT
+77: lodsb
+    test al, al
+    jnz 77b
+    .endm
+
+    // rdi: of this file with our command line
+    .macro BECOME
+    mov rsi, rsp
+    mov rdx, r14
+    mov eax, EXECVE
+    syscall
+    .endm
+
+    .globl program_code
+    .hidden program_code
+    .globl program_texts_field
+    .hidden program_texts_field
+    .globl program_code_end
+    .hidden program_code_end
+
+program_code:
+    xor ebp, ebp
+    mov r12, [rsp]
+    lea r13, [rsp + 8]
+    lea r14, [r13 + r12 * 8 + 8]
+    mov r15, [r13]
+    .byte 0x48, 0x8D, 0x1D // lea rbx, [rip + texts]
+program_texts_field:
+    .long 0
+
+    cld
+    mov rsi, r14
+.Lvariable:
+    lodsq
+    test rax, rax
+    jz .Lpair
+    cmp dword ptr [rax], 0x47414D49 // "IMAG"
+    jne .Lvariable
+    cmp word ptr [rax + 4], 0x3D4F // "O="
+    jne .Lvariable
+    lea rbp, [rax + 6]
+    jmp .Lvariable
+
+.Lpair:
+    lodsq
+    mov edx, eax
+    lodsq
+    cmp edx, AT_EXECFN
+    cmove r15, rax
+    test edx, edx
+    jnz .Lpair
+
+    // The command line, from its end on.
+    push 0
+    mov rcx, r12
+.Largument:
+    dec rcx
+    jle .Lfile
+    push [r13 + rcx * 8]
+    jmp .Largument
+.Lfile:
+    push r15
+    mov rsi, rbx
+    SKIP_TEXT
+.Lword:
+    cmp byte ptr [rsi], 0
+    je .Lstart
+    push rsi
+    SKIP_TEXT
+    jmp .Lword
+
+.Lstart:
+    inc rsi
+    test rbp, rbp
+    jz .Lpath
+    cmp byte ptr [rbp], 0
+    je .Lpath
+    mov rdi, rbp
+    BECOME
+    jmp .Lfailed
+.Lpath:
+    mov rdi, rsi
+    cmp byte ptr [rdi], 0
+    je .Lenv
+    mov r13, rsi
+    BECOME
+    mov rsi, r13
+    SKIP_TEXT
+    jmp .Lpath
+.Lenv:
+    inc rdi
+    push rdi
+    BECOME
+
+.Lfailed:
+    mov rsi, rbx
+    SKIP_TEXT
+    lea rdx, [rsi - 1]
+    sub rdx, rbx
+    mov rsi, rbx
+    mov edi, STDERR
+    mov eax, WRITE
+    syscall
+    mov edi, NOT_FOUND
+    mov eax, EXIT
+    syscall
+    ud2
+program_code_end:
+
+    .section .note.GNU-stack, "", @progbits
