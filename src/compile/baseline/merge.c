@@ -23,7 +23,7 @@ static void move_one(Baseline *b, MoveSet *moves, u8 to, u8 from) {
     moves->targets &= ~BIT(to);
 }
 
-// A cycle: every pending target is some pending move's source. Swaps, or goes by the scratch
+// A cycle: every pending target is one pending move's source. Swaps, or goes by the scratch
 // register, so that `to` is done and its old contents are where the others will look.
 static void break_cycle(Baseline *b, MoveSet *moves, u8 to) {
     const u8 from = moves->from[to];
@@ -42,8 +42,6 @@ static void break_cycle(Baseline *b, MoveSet *moves, u8 to) {
         const u8 other = (u8)__builtin_ctz(left);
         if (moves->from[other] == to) {
             moves->from[other] = holds;
-        } else if (!reg_is_float(to) && moves->from[other] == from) {
-            moves->from[other] = to; // the swap moved it
         }
     }
 }
@@ -348,38 +346,23 @@ void label_enter(Baseline *b, Control *control) {
 // Registers beyond which a loop keeps no locals that it hardly uses.
 enum { KEPT_MAX_GENERAL = 7, KEPT_MAX_FLOAT = 11 };
 
-// A register for a local that the loop wants: unused, or with something the loop does not want.
-static u8 pinnable_reg(Baseline *b, bool is_float, bool prefer_callee_saved, u32 wanted) {
-    u32 mask = b->allocatable & MASM_TARGET.pinnable & class_mask(is_float) & ~wanted;
-    const u32 saved = mask & MASM_TARGET.callee_saved;
-    if (prefer_callee_saved && saved != 0) {
-        mask = saved;
-    }
-    const u32 unused = mask & ~b->regs.used;
-    if (unused != 0) {
-        return (u8)__builtin_ctz(unused);
-    }
-    return mask != 0 ? (u8)__builtin_ctz(mask) : NO_REG;
+// Registers for one more local that the loop wants.
+static u32 pinnable_regs(const Baseline *b, bool is_float, bool has_call, u32 wanted) {
+    const u32 all = b->allocatable & MASM_TARGET.pinnable & class_mask(is_float) & ~wanted;
+    const u32 saved = all & MASM_TARGET.callee_saved;
+    return has_call && saved != 0 ? saved : all;
 }
 
 // Puts a hot local in a register that no other hot local has; returns the register.
 static u8 place_hot(Baseline *b, u32 index, bool has_call, u32 wanted) {
     LocalState *local = &b->locals.at[index];
-    const bool is_float = val_is_float((ValType)local->type);
-    u32 good = MASM_TARGET.pinnable & b->allocatable;
-    if (has_call && (good & MASM_TARGET.callee_saved & ~wanted & class_mask(is_float)) != 0) {
-        good &= MASM_TARGET.callee_saved;
-    }
+    const u32 good = pinnable_regs(b, val_is_float((ValType)local->type), has_call, wanted);
+    CHECK(good != 0); // fewer are pinned than there are
     if (local->reg != NO_REG && (good & BIT(local->reg)) != 0) {
         return local->reg;
     }
-    const u8 reg = pinnable_reg(b, is_float, has_call, wanted);
-    if (reg == NO_REG) {
-        return NO_REG;
-    }
-    if (local->reg == reg) {
-        return reg;
-    }
+    const u32 unused = good & ~b->regs.used;
+    const u8 reg = (u8)__builtin_ctz(unused != 0 ? unused : good);
     regs_flush(b, ~BIT(reg));
     bool is_dirty = false;
     if (local->reg != NO_REG) {
@@ -405,9 +388,6 @@ static u32 pin_hot_locals(Baseline *b, const LoopFacts *facts) {
             continue;
         }
         const u8 reg = place_hot(b, hot->local, facts->has_call, wanted);
-        if (reg == NO_REG) {
-            continue;
-        }
         (*count)++;
         wanted |= BIT(reg);
         local->pin = reg;
