@@ -182,8 +182,8 @@ static bool make_wasi(Run *run, Error *err) {
     return run->wasi != NULL && imago_wasi_define(run->wasi, run->linker, err);
 }
 
-// By a path where there is one, for debuggers. A module that was just compiled has a name in /proc as
-// long as its descriptor is open.
+// By a path where there is one, for debuggers. A module that was just compiled has a name in /proc
+// as long as its descriptor is open.
 static ImagoImage *open_image(const Run *run, Error *err) {
     char path[48];
     (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), run->file.fd);

@@ -311,32 +311,61 @@ def frames_are_clean(guest):
                 f"{reader[0]} of {source} {layout}: {found and found[0]} {done.stderr[:200]}"
 
 
-def backtrace_of_cpp(guest):
-    """backtrace() and exceptions in a C++ host function, with the image's frames registered."""
-    compiler = first_of("g++", "clang++-19", "clang++-14")
+def client_of(guest, compilers, source):
+    """A program that runs an image with a host function, and the image."""
+    compiler = first_of(*compilers)
     library = os.path.join(BUILD, "libimago.a")
     if not os.path.exists(library):
         raise Skip("no libimago.a")
-    program = guest.path("backtrace")
-    text = output_of([compiler, "-std=c++17", "-g", "-rdynamic", "-I",
-                      os.path.join(ROOT, "include"), os.path.join(HERE, "backtrace.cpp"), library,
-                      "-lpthread", "-o", program])
-    if "undefined reference to `__asan" in text:
-        raise Skip("the library needs the sanitizer's flags")
+    program, image = guest.path("client"), guest.path("caller")
+    text = output_of([compiler, "-g", "-rdynamic", "-I", os.path.join(ROOT, "include"),
+                      os.path.join(HERE, source), library, "-lpthread", "-ldl", "-o", program])
     assert os.path.exists(program), text
-    image = guest.path("caller")
     with open(image + ".wat", "w", encoding="ascii") as file:
         file.write('(module (import "env" "host" (func $host))'
                    '(func $inner (call $host)) (func (export "f") (call $inner)))')
     subprocess.run([IMAGO, "compile", image + ".wat", "-o", image], check=True)
+    return program, image
+
+
+def backtrace_of_cpp(guest):
+    """backtrace() and exceptions in a C++ host function, with the image's frames registered."""
+    program, image = client_of(guest, ["g++", "clang++-19", "clang++-14"], "backtrace.cpp")
     text = output_of([program, image])
     assert text == "before: stops\nregistered: reaches main, 4 frames of the image\ncaught\n", text
+
+
+def need_open_mapped():
+    with open(os.path.join(ROOT, "include/imago/imago.h"), encoding="ascii") as file:
+        if "imago_image_open_mapped(" not in file.read():
+            raise Skip("no imago_image_open_mapped")
+
+
+def backtrace_through_dlopen(guest):
+    """The dynamic linker's objects need no registering."""
+    need_open_mapped()
+    program, image = client_of(guest, ["cc", "gcc", "clang"], "dlopened.c")
+    text = output_of([program, image])
+    assert text == "2 of f and main\n", text
+
+
+def lldb_through_dlopen(guest):
+    """What the dynamic linker has loaded, lldb names by itself."""
+    need_open_mapped()
+    lldb = first_of("lldb", "lldb-19", "lldb-14")
+    program, image = client_of(guest, ["cc", "gcc", "clang"], "dlopened.c")
+    text = output_of([lldb, "--no-lldbinit", "--batch", "-o", "breakpoint set -n in_host",
+                      "-o", "run", "-o", "bt", "--", program, image])
+    if "stop reason = breakpoint" not in text:
+        raise Skip("lldb cannot run programs here")
+    expect_in_order(text, ["in_host", "host", "inner", "`f", "entry_stub", "arch_", "main"])
 
 
 TESTS = [gdb_runs_an_image, gdb_runs_a_module, gdb_stops_in_a_function, gdb_attaches,
          gdb_reads_a_core, gdb_steps, lldb_is_told, elfutils_attach, symbols_by_file_offset,
          bpftrace_stacks, perf_report, perf_call_graph, valgrind_profiles, valgrind_names_traps,
-         frames_are_clean, backtrace_of_cpp]
+         frames_are_clean, backtrace_of_cpp,
+         backtrace_through_dlopen, lldb_through_dlopen]
 
 
 def main():
