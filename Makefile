@@ -2,7 +2,8 @@
 #
 #   make run [FILE=prog.wasm] [ARGS="..."]   set up, build, compile a program, map it, run it
 #   make test | test-slow                    set up, build, run all tests; those that take minutes
-#   make bench | spectest | lint | size | install | debug | asan | tsan | clang | fuzz | clean
+#   make bench | spectest | lint | tidy | size | install | clean
+#   make debug | asan | tsan | clang | fuzz     other builds
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -10,13 +11,13 @@ PYTHON ?= python3
 FILE ?= examples/hello.wat
 IMAGO = build/imago
 
-.PHONY: all release debug asan tsan clang fuzz setup run test test-slow spectest bench lint size \
-        install clean help
+.PHONY: all release debug asan tsan clang fuzz setup run test test-slow spectest bench lint tidy \
+        size install clean help
 
 all: release
 
 help:
-	@sed -n '3,6s/^# *//p' Makefile
+	@sed -n '3,7s/^# *//p' Makefile
 
 setup:
 	@tools/setup.sh run
@@ -34,7 +35,7 @@ test:
 	@tools/build.sh asan $(JOBS)
 	@$(PYTHON) tools/run_tests.py --jobs $(JOBS) $(TESTS)
 
-test-slow: release debug
+test-slow: release debug asan
 	@$(PYTHON) tools/run_tests.py --slow --jobs 1 $(TESTS)
 
 spectest: release
@@ -45,6 +46,9 @@ bench: release
 
 lint:
 	@$(PYTHON) tests/lint/run.py --report
+
+tidy:
+	@tools/tidy.sh $(JOBS)
 
 size: release
 	@tools/size.sh build

@@ -1,5 +1,6 @@
 #include "runtime/backtrace.h"
 
+#include "base/check.h"
 #include "runtime/arch.h"
 #include "runtime/instance.h"
 
@@ -16,6 +17,7 @@ typedef struct Walk {
 
 static u64 stack_word(u64 address) {
     u64 word;
+    assert(address != 0);
     memcpy(&word, (const void *)(uintptr_t)address, sizeof word);
     return word;
 }

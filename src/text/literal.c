@@ -43,7 +43,7 @@ bool text_take_nat(Cursor *in, u64 max, const char *type, u64 *out) {
 }
 
 bool text_take_u32(Cursor *in, u32 *out) {
-    u64 value;
+    u64 value = 0;
     TRY(text_take_nat(in, UINT32_MAX, "i32", &value));
     *out = (u32)value;
     return true;
@@ -119,7 +119,7 @@ static void set_lane(VectorLiteral *vector, u32 first_bit, u64 value) {
 }
 
 bool text_take_vector(Cursor *in, bool accepts_nan, VectorLiteral *out) {
-    Token lanes[MAX_LANES];
+    Token lanes[MAX_LANES] = {0};
     *out = (VectorLiteral){0};
     const Word word = in->tok.kind == TOK_WORD ? (Word)in->tok.word : WORD_NONE;
     if (word < WORD_I8X16 || word > WORD_F64X2) {

@@ -87,7 +87,7 @@ bool wat_take_index(Parser *p, Space space, u32 *out) {
 }
 
 bool wat_take_index_to(Parser *p, Space space, Writer *out) {
-    u32 index;
+    u32 index = 0;
     TRY(wat_take_index(p, space, &index));
     emit_uleb(out, index);
     return true;

@@ -28,7 +28,7 @@ bool text_float_round(const FloatFormat *format, BinaryFloat value, u64 *out) {
         result += (u64)(value.exponent + format->bias - 1) << format->fraction_bits;
     }
     *out = result;
-    return result >> format->fraction_bits <= (u64)(2 * format->bias);
+    return result >> format->fraction_bits <= 2 * (u64)format->bias;
 }
 
 i64 text_exponent_of(const char *at, const char *end) {

@@ -51,7 +51,7 @@ static const Form *find_form(u8 prefix, u8 map, u8 opcode, u8 ext, bool w) {
     for (usize i = 0; i < COUNT_OF(FORMS); i++) {
         const Form *form = &FORMS[i];
         if (form->map == map && form->first <= opcode && opcode <= form->last &&
-            form->prefix == prefix && (form->ext == ANY || form->ext == ext) &&
+            form->prefix == prefix && (form->ext == ANY || form->ext == (i8)ext) &&
             (form->w == ANY || form->w == w)) {
             return form;
         }
