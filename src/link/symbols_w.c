@@ -3,6 +3,7 @@
 //
 // Most of this is long and needed once, so it is not built in memory: symbols and the names that
 // are made for what has none are put out piece by piece. Those names end .dynstr.
+#include "base/check.h"
 #include "base/str.h"
 #include "link/link_int.h"
 
@@ -128,6 +129,7 @@ static bool is_dynamic(const Linker *linker, const Export *item) {
 
 // Exported functions in order of their bucket: counting sort, stable. Returns the count.
 static u32 sort_exports(Linker *linker, u32 bucket_count, u32 *buckets, HashedExport *out) {
+    assert(bucket_count != 0);
     const Module *module = linker->module;
     for (u32 i = 0; i < module->export_count; i++) {
         if (is_dynamic(linker, &module->exports[i])) {
