@@ -335,15 +335,8 @@ def backtrace_of_cpp(guest):
     assert text == "before: stops\nregistered: reaches main, 4 frames of the image\ncaught\n", text
 
 
-def need_open_mapped():
-    with open(os.path.join(ROOT, "include/imago/imago.h"), encoding="ascii") as file:
-        if "imago_image_open_mapped(" not in file.read():
-            raise Skip("no imago_image_open_mapped")
-
-
 def backtrace_through_dlopen(guest):
     """The dynamic linker's objects need no registering."""
-    need_open_mapped()
     program, image = client_of(guest, ["cc", "gcc", "clang"], "dlopened.c")
     text = output_of([program, image])
     assert text == "2 of f and main\n", text
@@ -351,7 +344,6 @@ def backtrace_through_dlopen(guest):
 
 def lldb_through_dlopen(guest):
     """What the dynamic linker has loaded, lldb names by itself."""
-    need_open_mapped()
     lldb = first_of("lldb", "lldb-19", "lldb-14")
     program, image = client_of(guest, ["cc", "gcc", "clang"], "dlopened.c")
     text = output_of([lldb, "--no-lldbinit", "--batch", "-o", "breakpoint set -n in_host",
