@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-__attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list args) {
+void cli_error_v(const char *format, va_list args) {
     (void)fflush(stdout); // what was said before stands before
     fputs("imago: error: ", stderr);
     vfprintf(stderr, format, args);
@@ -17,22 +17,9 @@ __attribute__((format(printf, 1, 0))) static void print_error(const char *format
 int cli_error(int status, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    print_error(format, args);
+    cli_error_v(format, args);
     va_end(args);
     return status;
-}
-
-int cli_usage_error(CommandId command, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    print_error(format, args);
-    va_end(args);
-    if (command == CMD_COUNT) {
-        fputs("  'imago --help' lists the commands\n", stderr);
-    } else {
-        fprintf(stderr, "  'imago %s --help' lists the options\n", CLI_COMMANDS[command].name);
-    }
-    return EXIT_USAGE;
 }
 
 int cli_report(const char *file, const Error *err, const char *func_name) {
@@ -74,6 +61,16 @@ static void print_frame(const char *file, u32 number, const ImagoFrame *frame) {
     fputc('\n', stderr);
 }
 
+// Compiling notes an offset for everything that has a frame, unless told not to.
+static bool has_no_offset(const ImagoTrap *trap) {
+    for (u32 i = 0; i < trap->frame_count; i++) {
+        if (trap->frames[i].module_offset != IMAGO_ERROR_NO_OFFSET) {
+            return false;
+        }
+    }
+    return trap->frame_count != 0;
+}
+
 int cli_report_trap(const char *file, const ImagoStore *store) {
     const ImagoTrap *trap = imago_store_trap(store);
     if (trap == NULL) {
@@ -90,6 +87,9 @@ int cli_report_trap(const char *file, const ImagoStore *store) {
     }
     if (trap->frames_cut) {
         fputs("  ... and more frames\n", stderr);
+    }
+    if (has_no_offset(trap)) {
+        fputs("  no WebAssembly offsets: the image has no address map\n", stderr);
     }
     return EXIT_TRAP;
 }
