@@ -11,8 +11,6 @@
 extern "C" void __register_frame(const void *);
 extern "C" void __deregister_frame(const void *);
 
-static const char *image_path;
-
 // Frames that no object of the dynamic linker contains are the image's. Returns their count, or -1
 // if main is not reached.
 static int image_frames() {
@@ -30,7 +28,7 @@ static int image_frames() {
     return -1;
 }
 
-static ImagoStatus host(void *env, ImagoCaller *, ImagoValue *) {
+static ImagoStatus host(void *, ImagoCaller *, ImagoValue *) {
     const int frames = image_frames();
     if (frames < 0) {
         std::puts("before: stops");
@@ -42,14 +40,12 @@ static ImagoStatus host(void *env, ImagoCaller *, ImagoValue *) {
     } catch (const std::exception &caught) {
         std::puts(caught.what());
     }
-    (void)env;
     return IMAGO_OK;
 }
 
 extern "C" int main(int, char **argv) {
-    image_path = argv[1];
     ImagoEngine *engine = imago_engine_new(nullptr);
-    ImagoImage *image = imago_image_open(engine, image_path, nullptr);
+    ImagoImage *image = imago_image_open(engine, argv[1], nullptr);
     ImagoStore *store = imago_store_new(engine, nullptr, nullptr);
     ImagoLinker *linker = imago_linker_new(store, nullptr);
     const ImagoFuncType type = {nullptr, nullptr, 0, 0};
