@@ -126,8 +126,10 @@ def damaged_image(folder):
         path = folder.file("cut.image")
         with open(path, "wb") as file:
             file.write(image[:count])
-        expect(run(["run", path]), 65, "cut.image")
+        expect(run(["verify", path]), 65, "cut.image")
         expect(run(["objdump", path]), 65, "cut.image")
+        if count != len(image) - 1:  # running needs nothing of the last bytes, names for tools
+            expect(run(["run", path]), 65, "cut.image")
     expect(run(["run", "/bin/sh"]), 65, "image")
     for command in (["validate", image_of(folder)],
                     ["compile", image_of(folder), "-o", folder.file("x")]):
