@@ -7,6 +7,10 @@ install(TARGETS imago_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET imago_objdump)
   install(TARGETS imago_objdump RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/imago)
 endif()
+if(TARGET imago_launcher)
+  install(PROGRAMS ${PROJECT_BINARY_DIR}/imago-launcher
+          DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/imago)
+endif()
 install(TARGETS imago_static imago_shared imago_compile_static imago_compile_shared
         EXPORT imago-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -172,3 +172,63 @@ function(imago_fuzz_programs)
                            -Wno-stack-usage)
   endforeach()
 endfunction()
+
+# imago_launcher(LAYERS...): imago-launcher, which stand-alone programs start with: runtime and WASI
+# as a static, position-independent executable. In releases it is made for size, with musl; without
+# musl-gcc, with a static glibc, which brings 800 KB more. Other builds use their own options.
+function(imago_launcher)
+  set(sources ${PROJECT_SOURCE_DIR}/src/launcher/main.c ${PROJECT_SOURCE_DIR}/src/cli/guest.c
+      ${PROJECT_SOURCE_DIR}/src/cli/report.c)
+  find_program(IMAGO_MUSL_GCC musl-gcc)
+  find_path(IMAGO_MUSL_FOLDER rcrt1.o PATHS /usr/lib/x86_64-linux-musl /usr/lib/musl/lib
+            /usr/local/musl/lib NO_DEFAULT_PATH)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL Release OR IMAGO_SANITIZE)
+    imago_launcher_here(${sources})
+  elseif(IMAGO_MUSL_GCC AND IMAGO_MUSL_FOLDER)
+    foreach(layer ${ARGN})
+      get_target_property(layer_sources layer_${layer} SOURCES)
+      list(APPEND sources ${layer_sources})
+    endforeach()
+    imago_launcher_musl(${sources})
+  elseif(IMAGO_HAVE_STATIC_LIBC)
+    message(STATUS "no musl-gcc (musl-tools): stand-alone programs are 800 KB larger")
+    imago_launcher_here(${sources})
+    target_link_options(imago_launcher PRIVATE -static-pie -s)
+  else()
+    message(STATUS "no musl-gcc, no static libc: imago compile --emit static-exe is left out")
+  endif()
+endfunction()
+
+function(imago_launcher_here)
+  imago_cli_program(imago_launcher imago-launcher 0 ${ARGN})
+  target_link_options(imago_launcher PRIVATE -Wl,--gc-sections)
+endfunction()
+
+# CMake has one C compiler a build; this is another one.
+function(imago_launcher_musl)
+  # musl's headers first; those of the kernel are the system's.
+  set(flags -std=gnu17 -Os -DNDEBUG -fPIE -ffunction-sections -fdata-sections -fno-common
+      -fvisibility=hidden -fno-strict-aliasing -fno-asynchronous-unwind-tables
+      -I${PROJECT_SOURCE_DIR}/src -I${PROJECT_SOURCE_DIR}/include -idirafter /usr/include
+      -idirafter /usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
+  set(folder ${PROJECT_BINARY_DIR}/launcher)
+  file(MAKE_DIRECTORY ${folder})
+  foreach(source ${ARGN})
+    file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}/src ${source})
+    string(REPLACE "/" "_" name ${name})
+    set(object ${folder}/${name}.o)
+    add_custom_command(OUTPUT ${object}
+                       COMMAND ${IMAGO_MUSL_GCC} ${flags} -MD -MF ${object}.d -c ${source}
+                               -o ${object}
+                       DEPENDS ${source} DEPFILE ${object}.d VERBATIM)
+    list(APPEND objects ${object})
+  endforeach()
+  set(launcher ${PROJECT_BINARY_DIR}/imago-launcher)
+  add_custom_command(OUTPUT ${launcher}
+                     COMMAND ${CMAKE_C_COMPILER} -nostdlib -static-pie -Wl,--gc-sections,-s
+                             -Wl,-z,relro,-z,now,-z,separate-code -L${IMAGO_MUSL_FOLDER}
+                             ${IMAGO_MUSL_FOLDER}/rcrt1.o ${IMAGO_MUSL_FOLDER}/crti.o ${objects}
+                             -lc -lgcc ${IMAGO_MUSL_FOLDER}/crtn.o -o ${launcher}
+                     DEPENDS ${objects} VERBATIM)
+  add_custom_target(imago_launcher ALL DEPENDS ${launcher})
+endfunction()

@@ -37,6 +37,7 @@ FOLDERS = {
     "hostile": (["debug", "asan"], 600),
     "cli": (["release", "asan"], 300),
     "files": (["release", "asan"], 120),
+    "emit": (["release", "asan"], 300),
     "tools": (["release", "debug"], 300),
     "spec": (["release", "debug", "asan"], 300),
     "run": (["release"], 600),

@@ -37,6 +37,7 @@ need cmake -- cmake
 need make -- make
 want /usr/include/capstone/capstone.h -- libcapstone-dev
 want readelf -- binutils
+want musl-gcc -- musl-tools # for stand-alone programs of the size they should have
 if [ "$purpose" = test ]; then
     need python3 -- python3
     # C to WebAssembly: clang 19 where it can be had, else the system's.

@@ -1,6 +1,8 @@
 #include "cli/args.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/str.h"
@@ -18,6 +20,19 @@ const OptionRow CLI_OPTIONS[OPT_COUNT] = {
 };
 
 _Static_assert(CMD_COUNT < 32, "a bit a command");
+
+int cli_usage_error(CommandId command, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    cli_error_v(format, args);
+    va_end(args);
+    if (command == CMD_COUNT) {
+        fputs("  'imago --help' lists the commands\n", stderr);
+    } else {
+        fprintf(stderr, "  'imago %s --help' lists the options\n", CLI_COMMANDS[command].name);
+    }
+    return EXIT_USAGE;
+}
 
 static OptionId stop(Args *args, int status) {
     args->status = status;

@@ -37,6 +37,10 @@ struct Args {
     int status;           // with OPT_STOP
 };
 
+// cli_error, and where to find help; returns EXIT_USAGE.
+int cli_usage_error(CommandId command, const char *format, ...)
+    __attribute__((format(printf, 2, 3), cold));
+
 // The next option or operand. Reports unknown options (with the nearest name), missing and
 // superfluous arguments itself: OPT_STOP with status 2.
 OptionId args_next(Args *args);

@@ -1,20 +1,30 @@
-// imago compile: a module to an image file.
+// imago compile: a module to an image, or to a file that holds one.
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/vec.h"
 #include "cli/args.h"
+#include "cli/emit.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/settings.h"
 
+typedef VEC(const char *) WordVec;
+
 typedef struct CompileArgs {
     const char *input, *output;
     ImagoCompileOptions options;
+    EmitKind emit;
+    WordVec words; // options that a program is started with
     bool wants_stats;
 } CompileArgs;
+
+static int out_of_memory(void) {
+    return cli_error(error_exit_code(IMAGO_ERROR_NO_MEMORY), "out of memory");
+}
 
 static f64 ms_of(u64 ns) { return (f64)ns / 1e6; }
 
@@ -34,17 +44,27 @@ static void print_stats(const CompileArgs *c, const ImagoCompileStats *stats) {
     fputc('\n', stderr);
 }
 
-// To a regular file by the library, which replaces it at once; to a device or pipe from memory.
+// An image goes to a regular file by the library, which replaces it at once; to a device or pipe
+// from memory.
 static bool compile_to(const CompileArgs *c, const FileBytes *bytes, ImagoCompileStats *stats,
                        Error *err) {
-    if (!cli_output_is_stream(c->output)) {
+    if (c->emit == EMIT_IMAGE && !cli_output_is_stream(c->output)) {
         return imago_compile_file(bytes->at, bytes->count, c->output, &c->options, stats, err);
     }
     int fd = -1;
     TRY(imago_compile_fd(bytes->at, bytes->count, &fd, &c->options, stats, err));
-    const bool ok = cli_output_copy(c->output, fd, err);
+    const bool ok = c->emit == EMIT_IMAGE ? cli_output_copy(c->output, fd, err)
+                                          : cli_emit(c->emit, fd, c->words.at, c->output, err);
     close(fd);
     return ok;
+}
+
+// The words that an image which is a program starts `imago run` with.
+static bool end_words(CompileArgs *c) {
+    const bool is_ok =
+        (c->emit != EMIT_EXE || vec_push(&c->words, "--env-inherit")) && vec_push(&c->words, NULL);
+    c->options.program_options = c->emit == EMIT_EXE ? c->words.at : NULL;
+    return is_ok;
 }
 
 static int compile(CompileArgs *c) {
@@ -79,34 +99,61 @@ static int check_and_compile(CompileArgs *c) {
     if (cli_same_file(c->input, c->output)) {
         return cli_usage_error(CMD_COMPILE, "%s is input and output", c->input);
     }
-    return compile(c);
+    if (c->words.count != 0 && !cli_emits_program(c->emit)) {
+        return cli_usage_error(CMD_COMPILE, "--dir and --env are for programs: --emit exe");
+    }
+    return end_words(c) ? compile(c) : out_of_memory();
+}
+
+static bool add_word(CompileArgs *c, OptionId id, const char *value) {
+    return vec_push(&c->words, id == OPT_DIR ? "--dir" : "--env") && vec_push(&c->words, value);
+}
+
+// One option. False: *status is the exit status.
+static bool take_option(CompileArgs *c, Args *args, OptionId id, int *status) {
+    switch ((int)id) {
+    case OPT_OUTPUT:
+        c->output = args->value;
+        return true;
+    case OPT_STATS:
+        c->wants_stats = true;
+        return true;
+    case OPT_EMIT:
+        c->emit = cli_emit_kind(args->value);
+        *status = c->emit != EMIT_COUNT
+                      ? 0
+                      : cli_usage_error(CMD_COMPILE, "option --emit: expected image, obj, exe or "
+                                                     "static-exe, found '%s'", args->value);
+        return c->emit != EMIT_COUNT;
+    case OPT_DIR:
+    case OPT_ENV:
+        *status = add_word(c, id, args->value) ? 0 : out_of_memory();
+        return *status == 0;
+    case OPT_OPERAND:
+        if (c->input != NULL) {
+            *status = cli_usage_error(CMD_COMPILE, "one FILE expected, found '%s' too",
+                                      args->value);
+            return false;
+        }
+        c->input = args->value;
+        return true;
+    case OPT_END:
+        *status = check_and_compile(c);
+        return false;
+    default:
+        *status = args->status;
+        return false;
+    }
 }
 
 int cli_compile(Args *args) {
     CompileArgs c = {.options = {.size = sizeof c.options}};
-    for (;;) {
+    int status = 0;
+    bool is_more = true;
+    while (is_more) {
         OptionId id = args_next(args);
-        if (cli_setting(args, &id, &c.options)) {
-            continue;
-        }
-        switch ((int)id) {
-        case OPT_OUTPUT:
-            c.output = args->value;
-            break;
-        case OPT_STATS:
-            c.wants_stats = true;
-            break;
-        case OPT_OPERAND:
-            if (c.input != NULL) {
-                return cli_usage_error(CMD_COMPILE, "one FILE expected, found '%s' too",
-                                       args->value);
-            }
-            c.input = args->value;
-            break;
-        case OPT_END:
-            return check_and_compile(&c);
-        default:
-            return args->status;
-        }
+        is_more = cli_setting(args, &id, &c.options) || take_option(&c, args, id, &status);
     }
+    vec_free(&c.words);
+    return status;
 }

@@ -1,11 +1,9 @@
-#define _GNU_SOURCE
 #include "cli/disasm.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cli/places.h"
 
 #if IMAGO_CAPSTONE
 
@@ -53,15 +51,13 @@ void disasm_at(Disasm *disasm, const u8 *code, usize count, u64 address, DisasmL
 #else
 
 void disasm_hand_over(char **args) {
-    char path[1024];
-    const ssize_t count = readlink("/proc/self/exe", path, sizeof path);
-    const char *slash = count > 0 ? memrchr(path, '/', (usize)count) : NULL;
+    char program[PLACE_MAX_BYTES];
     usize arg_count = 0;
     while (args[arg_count] != NULL) {
         arg_count++;
     }
     char **words = mem_alloc((arg_count + 3) * sizeof *words);
-    if (slash == NULL || words == NULL) {
+    if (words == NULL || !cli_place_of("imago-objdump", program)) {
         mem_free(words);
         return;
     }
@@ -69,13 +65,7 @@ void disasm_hand_over(char **args) {
     words[0] = name;
     words[1] = command;
     memcpy(words + 2, args, arg_count * sizeof *words);
-    static const char *const FOLDERS[] = {".", IMAGO_LIBEXEC_FROM_BIN};
-    for (u32 i = 0; i < COUNT_OF(FOLDERS); i++) {
-        char program[1200];
-        (void)snprintf(program, sizeof program, "%.*s/%s/imago-objdump", (int)(slash - path), path,
-                       FOLDERS[i]);
-        (void)execv(program, words);
-    }
+    (void)execv(program, words);
     mem_free(words);
 }
 

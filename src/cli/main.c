@@ -1,11 +1,9 @@
 // The command `imago`: finds the subcommand, runs it, and sees to it that lost output is an error.
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/str.h"
 #include "cli/args.h"
+#include "cli/guest.h"
 #include "cli/help.h"
 #include "cli/report.h"
 
@@ -69,23 +67,7 @@ static int dispatch(int argc, char **argv) {
     return CLI_COMMANDS[command].run(&(Args){.at = argv + 2, .command = command});
 }
 
-// A standard stream that is closed must not be replaced by the next file that is opened: output
-// would go into it. Its number is taken by something that can be neither read nor written.
-static void hold_closed_streams(void) {
-    int fd;
-    do {
-        fd = open("/", O_PATH | O_CLOEXEC);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-}
-
 int main(int argc, char **argv) {
-    hold_closed_streams();
-    // A reader that is gone and a file that must not grow are error codes for the guest and for us,
-    // not death.
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN);
+    guest_prepare_process();
     return cli_finish_output(dispatch(argc, argv));
 }

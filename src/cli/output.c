@@ -50,7 +50,7 @@ static bool write_stream(const char *path, const void *bytes, usize count, Error
     return ok;
 }
 
-static bool write_file(const char *path, const void *bytes, usize count, Error *err) {
+static bool write_file(const char *path, u32 mode, const void *bytes, usize count, Error *err) {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         return fail(err, NO_OUTPUT, ERROR_NO_OFFSET, "cannot create: is a directory");
@@ -59,7 +59,7 @@ static bool write_file(const char *path, const void *bytes, usize count, Error *
     if (out == NULL) {
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
-    bool ok = file_out_open(out, path, 0666, err);
+    bool ok = file_out_open(out, path, mode, err);
     if (ok && !file_write_at(out->fd, 0, bytes, count, err)) {
         file_out_discard(out);
         ok = false;
@@ -71,7 +71,12 @@ static bool write_file(const char *path, const void *bytes, usize count, Error *
 
 bool cli_output_write(const char *path, const void *bytes, usize count, Error *err) {
     return cli_output_is_stream(path) ? write_stream(path, bytes, count, err)
-                                      : write_file(path, bytes, count, err);
+                                      : write_file(path, 0666, bytes, count, err);
+}
+
+bool cli_output_write_program(const char *path, const void *bytes, usize count, Error *err) {
+    return cli_output_is_stream(path) ? write_stream(path, bytes, count, err)
+                                      : write_file(path, 0777, bytes, count, err);
 }
 
 bool cli_output_copy(const char *path, int from_fd, Error *err) {

@@ -13,6 +13,8 @@ bool cli_output_is_stream(const char *path);
 
 // Writes `bytes` to `path`. ERR_NO_OUTPUT, ERR_IO.
 bool cli_output_write(const char *path, const void *bytes, usize count, Error *err);
+// The same; a file may be executed.
+bool cli_output_write_program(const char *path, const void *bytes, usize count, Error *err);
 // The same with the contents of an open file.
 bool cli_output_copy(const char *path, int from_fd, Error *err);
 

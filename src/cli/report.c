@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-__attribute__((format(printf, 1, 0))) static void print_error(const char *format, va_list args) {
+void cli_error_v(const char *format, va_list args) {
     (void)fflush(stdout); // what was said before stands before
     fputs("imago: error: ", stderr);
     vfprintf(stderr, format, args);
@@ -17,22 +17,9 @@ __attribute__((format(printf, 1, 0))) static void print_error(const char *format
 int cli_error(int status, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    print_error(format, args);
+    cli_error_v(format, args);
     va_end(args);
     return status;
-}
-
-int cli_usage_error(CommandId command, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    print_error(format, args);
-    va_end(args);
-    if (command == CMD_COUNT) {
-        fputs("  'imago --help' lists the commands\n", stderr);
-    } else {
-        fprintf(stderr, "  'imago %s --help' lists the options\n", CLI_COMMANDS[command].name);
-    }
-    return EXIT_USAGE;
 }
 
 int cli_report(const char *file, const Error *err, const char *func_name) {

@@ -3,15 +3,15 @@
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
+#include <stdarg.h>
+
 #include "base/error.h"
 #include "cli/command.h"
 #include "imago/imago.h"
 
 // "imago: error: " and the message. Returns `status`.
 int cli_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
-// The same and where to find help; returns EXIT_USAGE.
-int cli_usage_error(CommandId command, const char *format, ...)
-    __attribute__((format(printf, 2, 3), cold));
+void cli_error_v(const char *format, va_list args) __attribute__((format(printf, 1, 0), cold));
 
 // An error about `file`: place, message, and the function it is in when `func_name` is not NULL or
 // the error has an index. Returns the exit status of its code.

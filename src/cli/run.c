@@ -7,38 +7,27 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
-#include "base/vec.h"
 #include "cli/args.h"
+#include "cli/guest.h"
 #include "cli/input.h"
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "cli/value.h"
-#include "imago/wasi.h"
-
-typedef VEC(const char *) StringVec;
-typedef VEC(ImagoWasiDir) DirVec;
 
 typedef struct RunArgs {
     const char *file;
     char **guest_args; // behind FILE, NULL-terminated
     const char *invoke; // NULL: _start
-    StringVec envs;
-    DirVec dirs;
+    GuestWorld world;
     ImagoCompileOptions compile;
     ImagoStoreOptions store;
     bool wants_stats, verifies;
 } RunArgs;
 
-// What lives while the guest runs; deleted in reverse order.
 typedef struct Run {
     const RunArgs *args;
     CliImage file;
-    ImagoEngine *engine;
-    ImagoImage *image;
-    ImagoStore *store;
-    ImagoLinker *linker;
-    ImagoWasi *wasi;
-    ImagoInstance *instance;
+    Guest guest;
     u64 load_ns, instantiate_ns, call_ns;
 } Run;
 
@@ -48,52 +37,17 @@ static int out_of_memory(void) {
     return cli_error(error_exit_code(IMAGO_ERROR_NO_MEMORY), "out of memory");
 }
 
-// HOST, HOST::GUEST, either with :ro behind it.
-static bool add_dir(RunArgs *run, Args *args) {
+static bool add_to_world(RunArgs *run, Args *args, OptionId id) {
+    Error err = ERROR_INIT;
     char *text = (char *)(uintptr_t)args->value; // argv is ours to cut up
-    const usize bytes = strlen(text);
-    ImagoWasiDir dir = {0};
-    if (bytes > 3 && strcmp(text + bytes - 3, ":ro") == 0) {
-        dir.is_read_only = true;
-        text[bytes - 3] = 0;
+    const bool ok = id == OPT_DIR   ? guest_add_dir(&run->world, text, &err)
+                    : id == OPT_ENV ? guest_add_env(&run->world, text, &err)
+                                    : guest_inherit_envs(&run->world, &err);
+    if (!ok) {
+        args->status = err.code == IMAGO_ERROR_USAGE ? cli_usage_error(CMD_RUN, "%s", err.text)
+                                                     : out_of_memory();
     }
-    char *separator = strstr(text, "::");
-    if (separator != NULL) {
-        *separator = 0;
-    }
-    dir.host_path = text;
-    dir.guest_path = separator != NULL ? separator + 2 : text;
-    if (dir.host_path[0] == 0 || dir.guest_path[0] == 0) {
-        args->status = cli_usage_error(CMD_RUN, "option --dir: expected HOST::GUEST, one is empty");
-        return false;
-    }
-    if (!vec_push(&run->dirs, dir)) {
-        args->status = out_of_memory();
-        return false;
-    }
-    return true;
-}
-
-// NAME=VALUE, or NAME for the value imago itself has (nothing if it has none).
-static bool add_env(RunArgs *run, Args *args) {
-    const char *text = args->value;
-    if (text[0] == '=' || text[0] == 0) {
-        args->status = cli_usage_error(CMD_RUN, "option --env: expected NAME=VALUE, found '%s'",
-                                       text);
-        return false;
-    }
-    if (strchr(text, '=') == NULL) {
-        const char *value = getenv(text);
-        if (value == NULL) {
-            return true;
-        }
-        text = value - strlen(text) - 1; // environ holds NAME=VALUE
-    }
-    if (!vec_push(&run->envs, text)) {
-        args->status = out_of_memory();
-        return false;
-    }
-    return true;
+    return ok;
 }
 
 static bool set_stack(RunArgs *run, Args *args) {
@@ -110,9 +64,9 @@ static bool take_option(RunArgs *run, Args *args, OptionId id) {
     }
     switch ((int)id) {
     case OPT_DIR:
-        return add_dir(run, args);
     case OPT_ENV:
-        return add_env(run, args);
+    case OPT_ENV_INHERIT:
+        return add_to_world(run, args, id);
     case OPT_INVOKE:
         run->invoke = args->value;
         return true;
@@ -141,46 +95,18 @@ static bool parse(RunArgs *run, Args *args) {
         if (id == OPT_OPERAND) {
             run->file = args->value;
             run->guest_args = args->at;
+            // With --invoke these are the function's.
+            if (run->invoke == NULL && !guest_add_args(&run->world, args->at, NULL)) {
+                args->status = out_of_memory();
+                return false;
+            }
             return true;
         }
         TRY(take_option(run, args, id));
     }
 }
 
-// ---- The guest's world -------------------------------------------------------------------------
-
-// The name that the guest finds as its argument 0: FILE without its folders.
-static const char *program_name(const char *file) {
-    const char *slash = strrchr(file, '/');
-    return slash != NULL && slash[1] != 0 ? slash + 1 : file;
-}
-
-static bool make_wasi(Run *run, Error *err) {
-    const RunArgs *args = run->args;
-    StringVec guest_args = {0};
-    bool ok = vec_push(&guest_args, program_name(args->file));
-    // With --invoke what follows FILE are the function's arguments.
-    for (char **at = args->guest_args; ok && args->invoke == NULL && *at != NULL; at++) {
-        ok = vec_push(&guest_args, *at);
-    }
-    if (!ok) {
-        vec_free(&guest_args);
-        return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
-    }
-    run->wasi = imago_wasi_new(
-        &(ImagoWasiOptions){
-            .size = sizeof(ImagoWasiOptions),
-            .args = guest_args.at,
-            .arg_count = (u32)guest_args.count,
-            .envs = args->envs.at,
-            .env_count = (u32)args->envs.count,
-            .dirs = args->dirs.at,
-            .dir_count = (u32)args->dirs.count,
-        },
-        err);
-    vec_free(&guest_args);
-    return run->wasi != NULL && imago_wasi_define(run->wasi, run->linker, err);
-}
+// ---- Loading -----------------------------------------------------------------------------------
 
 // By a path where there is one, for debuggers. A module that was just compiled has a name in /proc
 // as long as its descriptor is open.
@@ -188,71 +114,29 @@ static ImagoImage *open_image(const Run *run, Error *err) {
     char path[48];
     (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), run->file.fd);
     ImagoImage *image =
-        imago_image_open(run->engine, run->file.is_anonymous ? path : run->args->file, NULL);
-    return image != NULL ? image : imago_image_open_fd(run->engine, run->file.fd, err);
+        imago_image_open(run->guest.engine, run->file.is_anonymous ? path : run->args->file, NULL);
+    return image != NULL ? image : imago_image_open_fd(run->guest.engine, run->file.fd, err);
 }
 
 static bool load(Run *run, Error *err) {
-    run->engine = imago_engine_new(err);
-    TRY(run->engine != NULL);
+    Guest *guest = &run->guest;
+    guest->engine = imago_engine_new(err);
+    TRY(guest->engine != NULL);
     const u64 start_ns = cli_now_ns();
-    run->image = open_image(run, err);
-    TRY(run->image != NULL);
-    TRY(!run->args->verifies || imago_image_verify(run->image, err));
+    guest->image = open_image(run, err);
+    TRY(guest->image != NULL);
+    TRY(!run->args->verifies || imago_image_verify(guest->image, err));
     run->load_ns = cli_now_ns() - start_ns;
-    run->store = imago_store_new(run->engine, &run->args->store, err);
-    TRY(run->store != NULL);
-    run->linker = imago_linker_new(run->store, err);
-    return run->linker != NULL && make_wasi(run, err);
-}
-
-static void unload(Run *run) {
-    if (run->linker != NULL) {
-        imago_linker_delete(run->linker);
-    }
-    if (run->store != NULL) {
-        imago_store_delete(run->store);
-    }
-    if (run->wasi != NULL) {
-        imago_wasi_delete(run->wasi);
-    }
-    if (run->image != NULL) {
-        imago_image_delete(run->image);
-    }
-    if (run->engine != NULL) {
-        imago_engine_delete(run->engine);
-    }
-    close(run->file.fd);
-}
-
-// The exit status of something that ended with `status`.
-static int finish(const Run *run, ImagoStatus status, const Error *err) {
-    switch (status) {
-    case IMAGO_OK:
-        return 0;
-    case IMAGO_TRAP:
-        return cli_report_trap(run->args->file, run->store);
-    case IMAGO_EXIT:
-        return imago_store_exit_code(run->store) & 0xFF;
-    case IMAGO_FAIL:
-    default:
-        return cli_report(run->args->file, err, NULL);
-    }
+    return guest_open(guest, &run->args->world, &run->args->store, err);
 }
 
 // ---- Calls -------------------------------------------------------------------------------------
 
-static ImagoFunc *find_func(Run *run, const char *name) {
-    ImagoExtern item;
-    const bool found = imago_instance_export(run->instance, name, strlen(name), &item);
-    return found && item.kind == IMAGO_EXTERN_FUNC ? item.of.func : NULL;
-}
-
 static int unknown_export(const Run *run, const char *name) {
     char nearest[64] = "", printable[64];
     u32 best = 4;
-    for (u32 i = 0; i < imago_image_export_count(run->image); i++) {
-        const ImagoExport export = imago_image_export(run->image, i);
+    for (u32 i = 0; i < imago_image_export_count(run->guest.image); i++) {
+        const ImagoExport export = imago_image_export(run->guest.image, i);
         (void)str_printable((Str){export.name, export.name_bytes}, printable, sizeof printable);
         const u32 distance = str_distance(name, printable, best);
         if (export.type.kind == IMAGO_EXTERN_FUNC && distance < best) {
@@ -290,22 +174,20 @@ static int parse_values(const Run *run, const char *name, const ImagoFuncType *t
     return 0;
 }
 
-// False if the call ended otherwise than by returning: *exit_status says how.
+// guest_call, timed.
 static bool call(Run *run, ImagoFunc *func, ImagoValue *values, int *exit_status) {
-    Error err = ERROR_INIT;
     const u64 start_ns = cli_now_ns();
-    const ImagoStatus status = imago_func_call(run->store, func, values, &err);
+    const bool is_ok = guest_call(&run->guest, func, values, exit_status);
     run->call_ns = cli_now_ns() - start_ns;
-    *exit_status = finish(run, status, &err);
-    return status == IMAGO_OK;
+    return is_ok;
 }
 
 static int invoke(Run *run, const char *name, char **texts) {
-    ImagoFunc *func = find_func(run, name);
+    ImagoFunc *func = guest_func(&run->guest, name);
     if (func == NULL) {
         return unknown_export(run, name);
     }
-    const ImagoFuncType type = imago_func_type(run->store, func);
+    const ImagoFuncType type = imago_func_type(run->guest.store, func);
     const u32 most = type.param_count > type.result_count ? type.param_count : type.result_count;
     ImagoValue *values = mem_alloc(((usize)most + 1) * sizeof *values);
     if (values == NULL) {
@@ -327,8 +209,8 @@ static int invoke(Run *run, const char *name, char **texts) {
 static int call_guest(Run *run) {
     const char *name = run->args->invoke;
     char **texts = run->args->guest_args;
-    ImagoFunc *start = find_func(run, "_start");
-    ImagoFunc *initialize = find_func(run, "_initialize");
+    ImagoFunc *start = guest_func(&run->guest, "_start");
+    ImagoFunc *initialize = guest_func(&run->guest, "_initialize");
     ImagoValue none = {.bits = {0, 0}};
     int status = 0;
     if (start == NULL && name == NULL && texts[0] != NULL && strcmp(texts[0], "--invoke") == 0 &&
@@ -365,11 +247,11 @@ static int execute(Run *run) {
     if (!load(run, &err)) {
         return cli_report(run->args->file, &err, NULL);
     }
+    int exit_status;
     const u64 start_ns = cli_now_ns();
-    const ImagoStatus status =
-        imago_linker_instantiate(run->linker, run->image, &run->instance, &err);
+    const bool is_started = guest_start(&run->guest, &exit_status);
     run->instantiate_ns = cli_now_ns() - start_ns;
-    const int exit_status = status == IMAGO_OK ? call_guest(run) : finish(run, status, &err);
+    exit_status = is_started ? call_guest(run) : exit_status;
     if (run->args->wants_stats) {
         print_stats(run);
     }
@@ -383,14 +265,14 @@ int cli_run(Args *args) {
     if (!parse(&options, args)) {
         status = args->status;
     } else {
-        Run run = {.args = &options, .file = {.fd = -1}};
+        Run run = {.args = &options, .file = {.fd = -1}, .guest = {.file = options.file}};
         status = cli_image_open(options.file, &options.compile, &run.file);
         if (status == 0) {
             status = execute(&run);
-            unload(&run);
+            guest_close(&run.guest);
+            close(run.file.fd);
         }
     }
-    vec_free(&options.envs);
-    vec_free(&options.dirs);
+    guest_free(&options.world);
     return status;
 }

@@ -88,6 +88,11 @@ def everything_is_there(folder):
     for library in ("libimago", "libimago-compile"):
         assert any(f.endswith(f"/{library}.so.0") for f in found), f"no {library}.so.0"
     assert must([os.path.join(prefix, "bin/imago"), "--version"]).startswith("imago ")
+    if os.path.exists(os.path.join(BUILD, "imago-launcher")):
+        program = folder.file("program")
+        must([os.path.join(prefix, "bin/imago"), "compile", "--emit", "static-exe", "-o", program,
+              os.path.join(ROOT, "examples", "hello.wat")])
+        assert must([program]).startswith("Hello")
     if os.path.exists(os.path.join(BUILD, "imago-objdump")):  # built with a disassembler
         text = must([os.path.join(prefix, "bin/imago"), "objdump", folder.file("add.wat")])
         assert re.search(r"\bret\b", text), "the installed objdump shows no instructions"
