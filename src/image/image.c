@@ -227,8 +227,7 @@ static bool open_snapshot(Image *image, const ImageFile *file, const StoredHeade
     }
     const u64 in_page = (header->snapshot_offset | header->snapshot_bytes |
                          header->snapshot_address) % IMAGE_PAGE_BYTES;
-    const bool is_defined_here = image->memories.count != 0 && image->memory_import_count == 0;
-    if (in_page != 0 || !is_defined_here ||
+    if (in_page != 0 || image->memories.count == 0 ||
         !range_fits(header->snapshot_offset, header->snapshot_bytes, image->byte_count) ||
         !range_fits(header->snapshot_address, header->snapshot_bytes,
                     memory_bytes(image, file))) {

@@ -153,6 +153,9 @@ typedef struct ImageElem {
 } ImageElem;
 ImageElem image_elem(const Image *image, u32 i);
 ConstExpr image_elem_item(const Image *image, u32 item);
+// Slot in the context of an item that is a function with one, found faster than by the above; else
+// ID_NONE.
+u32 image_elem_slot(const Image *image, u32 item);
 
 typedef struct ImageData {
     SegmentMode mode;
@@ -164,10 +167,10 @@ typedef struct ImageData {
 } ImageData;
 ImageData image_data(const Image *image, u32 i);
 
-// Initial contents of the defined memory 0 that can be mapped copy-on-write: `bytes` bytes of the
-// file at `file_offset` (both multiples of 4096) belong at memory address `address` (a multiple of
-// 4096). Exists only when the memory is defined here and every active segment has a constant offset
-// inside the initial size. False: none.
+// Initial contents of memory 0 that can be mapped copy-on-write: `bytes` bytes of the file at
+// `file_offset` (both multiples of 4096) belong at memory address `address` (a multiple of 4096),
+// if the memory holds zeros; it may be imported. Exists only when every active segment has a
+// constant offset inside the initial size. False: none.
 typedef struct ImageSnapshot {
     u64 file_offset, bytes, address;
 } ImageSnapshot;

@@ -213,6 +213,16 @@ ConstExpr image_elem_item(const Image *image, u32 item) {
                : (ConstExpr){.kind = CONST_REF_FUNC, .type = VAL_FUNCREF, .index = index};
 }
 
+u32 image_elem_slot(const Image *image, u32 item) {
+    const u32 func = item < image->elem_items.count
+                         ? load_u32(image->elem_items.at + (usize)item * sizeof func)
+                         : ID_NONE;
+    return func < image->funcs.count
+               ? load_u32(image->funcs.at + (usize)func * sizeof(StoredFunc) +
+                          offsetof(StoredFunc, funcref))
+               : ID_NONE;
+}
+
 ImageData image_data(const Image *image, u32 i) {
     const ImageData none = {.mode = SEGMENT_PASSIVE, .bytes = {"", 0}};
     StoredData stored;

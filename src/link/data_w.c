@@ -34,7 +34,7 @@ static bool elems_may_trap(const Module *module) {
 
 // Pages that the active segments touch. False: no snapshot.
 static bool snapshot_range(const Module *module, u64 *address, u64 *bytes) {
-    if (module->memory_count == 0 || module->memory_import_count != 0 || elems_may_trap(module)) {
+    if (module->memory_count == 0 || elems_may_trap(module)) {
         return false;
     }
     const u64 memory_bytes = (u64)module->memories[0].min * WASM_PAGE_BYTES;

@@ -17,16 +17,25 @@ typedef struct EngineSig {
     FuncType type; // types owned
 } EngineSig;
 
-// Address space of a memory that ended, for the next one. `bytes` of it are accessible and zero.
+// Address space of a memory that ended, for the next one. `bytes` of it are accessible and as they
+// are at first: with the memory snapshot of an image, or zero.
 typedef struct SpareMemory {
     u8 *base;
     u64 bytes;
+    u64 image; // the serial number of the image, 0: none
 } SpareMemory;
 
-enum { ENGINE_MAX_SPARES = 8, ENGINE_MAX_FILES = 256 };
+// Memory of an instance that ended, for the next one of the same image.
+typedef struct SpareBlock {
+    u64 image; // serial number
+    void *block;
+} SpareBlock;
+
+enum { ENGINE_MAX_SPARES = 8, ENGINE_MAX_BLOCKS = 8, ENGINE_MAX_FILES = 256 };
 
 struct ImagoEngine {
     u64 cpu_features; // of this machine
+    _Atomic u64 image_count;  // that were opened: the serial number of the newest
     _Atomic u32 file_count;   // that images keep open, or nearly: ENGINE_MAX_FILES
     _Atomic u64 placed_bytes; // of images mapped so far, for the place of the next
     pthread_mutex_t lock; // of all below
@@ -35,6 +44,8 @@ struct ImagoEngine {
     u32 slot_count;
     SpareMemory spares[ENGINE_MAX_SPARES];
     u32 spare_count;
+    SpareBlock blocks[ENGINE_MAX_BLOCKS];
+    u32 block_count;
     struct ImagoEngine *next; // all engines, for fork
 };
 
@@ -43,5 +54,11 @@ struct ImagoEngine {
 //   engine  not const: the table grows
 // ERR_NO_MEMORY.
 bool runtime_engine_sig(ImagoEngine *engine, const FuncType *type, u32 *sig, Error *err);
+
+// Blocks of ended instances. Keep: false, there is no room. Take: NULL, there is none of the image.
+// Forget: frees the image's, before it is unmapped. Thread-safe.
+bool runtime_engine_keep_block(ImagoEngine *engine, u64 image, void *block);
+void *runtime_engine_take_block(ImagoEngine *engine, u64 image);
+void runtime_engine_forget_blocks(ImagoEngine *engine, u64 image);
 
 #endif

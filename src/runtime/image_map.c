@@ -23,6 +23,7 @@
 #include "runtime/arch.h"
 #include "runtime/debugger.h"
 #include "runtime/engine.h"
+#include "runtime/memory.h"
 #include "types/cpu.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -193,6 +194,7 @@ static ImagoImage *image_new(ImagoEngine *engine, const char *path, Error *err) 
         return NULL;
     }
     image->engine = engine;
+    image->serial = atomic_fetch_add(&engine->image_count, 1) + 1;
     image->fd = -1;
     memcpy(image->path, name, name_bytes);
     return image;
@@ -326,6 +328,8 @@ void imago_image_delete(ImagoImage *image) {
         return;
     }
     runtime_debugger_remove(image);
+    runtime_memory_forget(image);
+    runtime_engine_forget_blocks(image->engine, image->serial);
     const Image *view = &image->view;
     u8 *map = (u8 *)(uintptr_t)view->bytes;
     if (image->is_buffer) {

@@ -12,6 +12,7 @@
 struct ImagoImage {
     Image view;
     ImagoEngine *engine;
+    u64 serial; // of the images of the engine, from 1
     bool is_buffer;        // the embedder's memory, not a mapping of ours
     _Atomic bool is_whole; // the file is known to be as long as its headers say
     _Atomic bool is_cut;   // a page of the file was missing once; zeros may stand in its place

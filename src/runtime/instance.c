@@ -8,6 +8,9 @@
 _Static_assert(offsetof(ImagoMemory, vm) == 0 && offsetof(ImagoTable, vm) == 0,
                "contexts hold the address of either");
 
+// Blocks with fewer function references are made anew as fast.
+enum { KEPT_FUNCREFS = 64 };
+
 // Offsets of the parts in the allocation.
 typedef struct Layout {
     u64 globals, vmctx, datas, elems, bytes;
@@ -24,9 +27,23 @@ static Layout layout_of(const Image *view) {
     return layout;
 }
 
+// The block of an instance of the image that has ended: of what this made, its function references
+// and type ids stay as they are, since they depend on the image and the block's address only.
+static u8 *take_block(const ImagoImage *image, const Layout *layout) {
+    u8 *block = runtime_engine_take_block(image->engine, image->serial);
+    if (block != NULL) {
+        const u64 kept = layout->vmctx + vmctx_funcref_at(&image->view.shape, 0);
+        memset(block, 0, kept);
+        memset(block + layout->datas, 0, layout->bytes - layout->datas);
+    }
+    return block;
+}
+
 ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image, Error *err) {
     const Layout layout = layout_of(&image->view);
-    u8 *block = mem_alloc(layout.bytes);
+    u8 *block = take_block(image, &layout);
+    const bool has_funcrefs = block != NULL;
+    block = block != NULL ? block : mem_alloc(layout.bytes);
     if (block == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory for an instance");
         return NULL;
@@ -35,6 +52,7 @@ ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image,
     *instance = (ImagoInstance){
         .store = store,
         .image = image,
+        .has_funcrefs = has_funcrefs,
         .globals = (ImagoGlobal *)(void *)(block + layout.globals),
         .vmctx = block + layout.vmctx,
         .dropped_datas = block + layout.datas,
@@ -55,6 +73,14 @@ void runtime_instance_close(ImagoInstance *instance) {
         runtime_memory_close(instance_memory(instance));
     }
     mem_free(instance);
+}
+
+void runtime_instance_end(ImagoInstance *instance) {
+    const ImagoImage *image = instance->image;
+    if (image->view.shape.funcref_count < KEPT_FUNCREFS ||
+        !runtime_engine_keep_block(image->engine, image->serial, instance)) {
+        mem_free(instance);
+    }
 }
 
 void runtime_instance_adopt(ImagoInstance *instance) {
@@ -160,6 +186,11 @@ bool runtime_instance_init_memory(ImagoInstance *instance, u32 segment, u64 to, 
     return true;
 }
 
+static void *elem_value(const ImagoInstance *instance, u32 item) {
+    const ConstExpr expr = image_elem_item(&instance->image->view, item);
+    return runtime_instance_const(instance, &expr).externref;
+}
+
 bool runtime_instance_init_table(ImagoInstance *instance, u32 segment, ImagoTable *table, u64 to,
                                  u64 from, u64 count) {
     const Image *view = &instance->image->view;
@@ -168,9 +199,12 @@ bool runtime_instance_init_table(ImagoInstance *instance, u32 segment, ImagoTabl
         !range_fits(to, count, table->vm.count)) {
         return false;
     }
+    VmFuncRef *refs = instance_funcref(instance, 0);
     for (u64 i = 0; i < count; i++) {
-        const ConstExpr item = image_elem_item(view, elem.first_item + (u32)(from + i));
-        table->vm.entries[to + i] = runtime_instance_const(instance, &item).externref;
+        const u32 item = elem.first_item + (u32)(from + i);
+        const u32 slot = image_elem_slot(view, item);
+        table->vm.entries[to + i] =
+            slot < view->shape.funcref_count ? &refs[slot] : elem_value(instance, item);
     }
     return true;
 }

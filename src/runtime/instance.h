@@ -14,6 +14,8 @@ struct ImagoInstance {
     ImagoStore *store;
     const ImagoImage *image;
     ImagoInstance *next; // in store->instances
+    bool has_funcrefs; // and type ids: filled in already
+    bool has_snapshot; // of the image, if there is one, in memory 0
     ImagoGlobal *globals; // of the whole index space
     u8 *vmctx;
     u8 *dropped_datas, *dropped_elems; // bit sets; active segments are not noted here
@@ -26,6 +28,8 @@ ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image,
 void runtime_instance_close(ImagoInstance *instance);
 // The store owns it and what it defined from now on; store->images has room.
 void runtime_instance_adopt(ImagoInstance *instance);
+// Frees one that was adopted, but not what it defined.
+void runtime_instance_end(ImagoInstance *instance);
 
 static inline VmImport *instance_import(const ImagoInstance *instance, u32 func) {
     return (VmImport *)(void *)(instance->vmctx +

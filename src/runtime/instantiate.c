@@ -51,15 +51,15 @@ static bool make_memory(ImagoInstance *instance, Error *err) {
         return true;
     }
     const Limits limits = image_memory(view, 0);
-    ImagoMemory *memory = runtime_memory_open(instance->store, &limits, err);
+    ImagoMemory *memory =
+        runtime_memory_open(instance->store, &limits, instance->image, err);
     if (memory == NULL) {
         return false;
     }
     vmctx_set(instance->vmctx, VMCTX_MEMORY0, memory);
     vmctx_set(instance->vmctx, VMCTX_HEAP_BASE, memory->vm.base);
-    ImageSnapshot snapshot;
-    return !image_snapshot(view, &snapshot) ||
-           runtime_memory_load(memory, instance->image, &snapshot, err);
+    instance->has_snapshot = true;
+    return true;
 }
 
 // Signature id of a type of the image.
@@ -135,8 +135,10 @@ static bool build(ImagoInstance *instance, const ImagoLinker *linker, Error *err
     TRY(runtime_imports_resolve(instance, linker, err));
     TRY(make_tables(instance, err));
     TRY(make_memory(instance, err));
-    TRY(fill_types(instance, err));
-    TRY(fill_funcrefs(instance, err));
+    if (!instance->has_funcrefs) {
+        TRY(fill_types(instance, err));
+        TRY(fill_funcrefs(instance, err));
+    }
     init_globals(instance);
     TRY(prepare_start(instance, err));
     return runtime_store_reserve_image(instance->store, err);
@@ -163,12 +165,24 @@ static bool run_elems(ImagoInstance *instance) {
     return true;
 }
 
+// An imported memory gets the snapshot only now, when instantiation can no longer fail.
+static void load_imported_memory(ImagoInstance *instance) {
+    ImagoMemory *memory = instance_memory(instance);
+    if (memory != NULL) {
+        instance->has_snapshot =
+            instance->has_snapshot || runtime_memory_preload(memory, instance->image);
+        memory->is_untouched = false;
+    }
+}
+
 static bool run_datas(ImagoInstance *instance) {
     const Image *view = &instance->image->view;
-    const u32 count = (view->flags & IMAGE_COPIES_NO_DATA) != 0 ? 0 : view->datas.count;
+    const bool has_snapshot = instance->has_snapshot || view->snapshot_bytes == 0;
+    const u32 count =
+        has_snapshot && (view->flags & IMAGE_COPIES_NO_DATA) != 0 ? 0 : view->datas.count;
     for (u32 i = 0; i < count; i++) {
         const ImageData data = image_data(view, i);
-        if (data.mode != SEGMENT_ACTIVE || data.is_in_snapshot) {
+        if (data.mode != SEGMENT_ACTIVE || (has_snapshot && data.is_in_snapshot)) {
             continue;
         }
         const u64 offset = (u32)runtime_instance_const(instance, &data.offset).i32;
@@ -183,6 +197,7 @@ static bool run_datas(ImagoInstance *instance) {
 static bool run_segments(ImagoInstance *instance) {
     HostRead read;
     runtime_image_read_begin(instance->image, &read);
+    load_imported_memory(instance);
     const bool is_done = run_elems(instance) && run_datas(instance);
     if (!runtime_image_read_end(instance->image, &read, NULL)) {
         runtime_trap_set(instance->store, TRAP_IMAGE_CHANGED);

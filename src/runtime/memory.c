@@ -10,13 +10,29 @@
 
 // ---- Address space ------------------------------------------------------------------------------
 // Reserving 4 GiB, making a page accessible, touching it and unmapping all costs 15 us; with a
-// reservation that is at hand, 2 to 6.
+// reservation that is at hand, 2 to 6. One that holds the right snapshot needs nothing but that the
+// pages that were written are dropped when a memory ends: then it is as the file again.
 
-static bool take_spare(ImagoEngine *engine, SpareMemory *spare) {
+// The best spare for an image's snapshot (0: zeros): one that has it, else one of zeros, else any.
+static u32 best_spare(const ImagoEngine *engine, u64 image) {
+    u32 best = engine->spare_count - 1;
+    for (u32 i = 0; i < engine->spare_count; i++) {
+        const u64 found = engine->spares[i].image;
+        if (found == image) {
+            return i;
+        }
+        best = found == 0 ? i : best;
+    }
+    return best;
+}
+
+static bool take_spare(ImagoEngine *engine, u64 image, SpareMemory *spare) {
     pthread_mutex_lock(&engine->lock);
     const bool found = engine->spare_count != 0;
     if (found) {
-        *spare = engine->spares[--engine->spare_count];
+        const u32 i = best_spare(engine, image);
+        *spare = engine->spares[i];
+        engine->spares[i] = engine->spares[--engine->spare_count];
     }
     pthread_mutex_unlock(&engine->lock);
     return found;
@@ -32,41 +48,142 @@ static bool keep_spare(ImagoEngine *engine, SpareMemory spare) {
     return has_room;
 }
 
-// A reservation of which `bytes` are accessible and zero; NULL with *err.
-static u8 *space_open(ImagoEngine *engine, u64 bytes, Error *err) {
-    SpareMemory space = {NULL, 0};
-    if (!take_spare(engine, &space)) {
-        space.base = os_reserve(VM_MEMORY_RESERVE_BYTES, err);
-        if (space.base == NULL) {
-            return NULL;
-        }
-    }
-    const bool ok = bytes > space.bytes
-                        ? os_commit(space.base + space.bytes, bytes - space.bytes, err)
-                        : bytes == space.bytes ||
-                              os_decommit(space.base + bytes, space.bytes - bytes, err);
-    if (!ok) {
-        os_release(space.base, VM_MEMORY_RESERVE_BYTES);
-        return NULL;
-    }
-    return space.base;
+static void release_space(const SpareMemory *space) {
+    os_release(space->base, VM_MEMORY_RESERVE_BYTES);
 }
 
-static void space_close(ImagoEngine *engine, u8 *base, u64 bytes, bool has_file) {
-    SpareMemory space = {base, bytes};
-    if (has_file) { // dropped pages would be the file's again
-        space.bytes = 0;
+// Makes a spare one of zeros, none of them accessible.
+static bool blank_space(SpareMemory *space, Error *err) {
+    TRY(space->bytes == 0 || os_decommit(space->base, space->bytes, err));
+    space->bytes = space->image = 0;
+    return true;
+}
+
+static bool resize_space(SpareMemory *space, u64 bytes, Error *err) {
+    if (bytes > space->bytes) {
+        return os_commit(space->base + space->bytes, bytes - space->bytes, err);
     }
-    const bool is_zero = bytes == 0 || (has_file ? os_decommit(base, bytes, NULL)
-                                                 : os_clear(base, bytes));
-    if (!is_zero || !keep_spare(engine, space)) {
-        os_release(base, VM_MEMORY_RESERVE_BYTES);
+    return bytes == space->bytes ||
+           os_decommit(space->base + bytes, space->bytes - bytes, err);
+}
+
+// A reservation of which `bytes` are accessible, and hold what space->image says: the snapshot of
+// `image`, or zeros.
+static bool space_open(ImagoEngine *engine, u64 bytes, u64 image, SpareMemory *space, Error *err) {
+    *space = (SpareMemory){NULL, 0, 0};
+    if (!take_spare(engine, image, space)) {
+        space->base = os_reserve(VM_MEMORY_RESERVE_BYTES, err);
+        if (space->base == NULL) {
+            return false;
+        }
     }
+    const bool is_usable = space->image == image || space->image == 0;
+    if ((is_usable || blank_space(space, err)) && resize_space(space, bytes, err)) {
+        space->bytes = bytes;
+        return true;
+    }
+    release_space(space);
+    return false;
+}
+
+static void space_close(ImagoEngine *engine, SpareMemory space) {
+    const bool is_clean = space.bytes == 0 || os_clear(space.base, space.bytes);
+    if (!is_clean || !keep_spare(engine, space)) {
+        release_space(&space);
+    }
+}
+
+void runtime_memory_forget(const ImagoImage *image) {
+    ImagoEngine *engine = image->engine;
+    if (image->view.snapshot_bytes == 0) {
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    for (u32 i = engine->spare_count; i-- != 0;) {
+        SpareMemory *spare = &engine->spares[i];
+        if (spare->image == image->serial && !blank_space(spare, NULL)) {
+            release_space(spare);
+            *spare = engine->spares[--engine->spare_count];
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+// ---- Contents -----------------------------------------------------------------------------------
+
+// Maps the snapshot's bytes to `at`, writable and private. The second way needs no descriptor, but
+// takes 2 us longer: it moves the pages of the image's own mapping, which gets them again from the
+// file when they are read (Linux 5.13). False: there is zeroed memory as before.
+static bool map_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
+    const usize bytes = snapshot->bytes;
+    const int access = PROT_READ | PROT_WRITE, kind = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
+    if (image->fd >= 0) {
+        return mmap(at, bytes, access, kind, image->fd, (off_t)snapshot->file_offset) !=
+               MAP_FAILED;
+    }
+    void *source = (void *)(uintptr_t)(image->view.bytes + snapshot->file_offset);
+    if (image->is_buffer || image->is_borrowed || // there, pages might not come back
+        mremap(source, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) ==
+            MAP_FAILED) {
+        return false;
+    }
+    if (mprotect(at, bytes, access) == 0) {
+        return true;
+    }
+    const void *blank = mmap(at, bytes, access, kind | MAP_ANONYMOUS, -1, 0);
+    CHECK(blank == at);
+    return false;
+}
+
+// Puts the snapshot into a memory of zeros.
+static bool load(ImagoMemory *memory, const ImagoImage *image, const ImageSnapshot *snapshot,
+                 Error *err) {
+    const Image *view = &image->view;
+    const usize page = os_page_bytes();
+    if (!range_fits(snapshot->address, snapshot->bytes, memory->vm.bytes) ||
+        !range_fits(snapshot->file_offset, snapshot->bytes, view->byte_count)) {
+        return fail(err, IMAGE, ERROR_NO_OFFSET, "the memory snapshot does not fit the memory");
+    }
+    if (snapshot->bytes == 0) {
+        return true;
+    }
+    u8 *at = memory->vm.base + snapshot->address;
+    const bool is_aligned = (snapshot->address | snapshot->file_offset) % page == 0;
+    // Pages behind the snapshot's last byte would show the rest of the file.
+    const bool is_whole = snapshot->bytes % page == 0;
+    if (is_aligned && is_whole && !mem_request_fails() && map_private(image, at, snapshot)) {
+        memory->image = image->serial;
+    } else {
+        memcpy(at, view->bytes + snapshot->file_offset, snapshot->bytes);
+    }
+    return true;
 }
 
 // ---- Memories -----------------------------------------------------------------------------------
 
-ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, Error *err) {
+static bool fill(ImagoMemory *memory, const ImagoImage *image, Error *err) {
+    ImageSnapshot snapshot = {0};
+    const bool has_snapshot = image != NULL && image_snapshot(&image->view, &snapshot);
+    const u64 wanted = has_snapshot ? image->serial : 0;
+    SpareMemory space;
+    TRY(space_open(memory->store->engine, memory->vm.bytes, wanted, &space, err));
+    memory->vm.base = space.base;
+    memory->image = space.image;
+    if (space.image == wanted || load(memory, image, &snapshot, err)) {
+        return true;
+    }
+    release_space(&space);
+    return false;
+}
+
+bool runtime_memory_preload(ImagoMemory *memory, const ImagoImage *image) {
+    ImageSnapshot snapshot;
+    return memory->is_untouched && image_snapshot(&image->view, &snapshot) &&
+           load(memory, image, &snapshot, NULL);
+}
+
+ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, const ImagoImage *image,
+                                 Error *err) {
     if (limits->min > store->max_memory_pages) {
         error_set(err, IMAGO_ERROR_LIMIT, ERROR_NO_OFFSET,
                   "memory of %u pages is larger than the limit of %u", limits->min,
@@ -81,8 +198,7 @@ ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, Error 
     memory->store = store;
     memory->limits = *limits;
     memory->vm.bytes = (u64)limits->min * WASM_PAGE_BYTES;
-    memory->vm.base = space_open(store->engine, memory->vm.bytes, err);
-    if (memory->vm.base == NULL) {
+    if (!fill(memory, image, err)) {
         mem_free(memory);
         return NULL;
     }
@@ -91,7 +207,8 @@ ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, Error 
 
 void runtime_memory_close(ImagoMemory *memory) {
     if (memory != NULL) {
-        space_close(memory->store->engine, memory->vm.base, memory->vm.bytes, memory->has_file);
+        space_close(memory->store->engine,
+                    (SpareMemory){memory->vm.base, memory->vm.bytes, memory->image});
         mem_free(memory);
     }
 }
@@ -99,53 +216,6 @@ void runtime_memory_close(ImagoMemory *memory) {
 void runtime_memory_adopt(ImagoMemory *memory) {
     memory->next = memory->store->memories;
     memory->store->memories = memory;
-}
-
-// Maps the snapshot's bytes to `at`, writable and private. The second way needs no descriptor, but
-// takes 2 us longer: it moves the pages of the image's own mapping, which gets them again from the
-// file when they are read (Linux 5.13). False: there is zeroed memory as before.
-static bool map_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
-    const usize bytes = snapshot->bytes;
-    const int access = PROT_READ | PROT_WRITE, kind = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
-    if (image->fd >= 0) {
-        return mmap(at, bytes, access, kind, image->fd, (off_t)snapshot->file_offset) !=
-               MAP_FAILED;
-    }
-    void *source = (void *)(uintptr_t)(image->view.bytes + snapshot->file_offset);
-    if (image->is_buffer || // its pages would not come back
-        mremap(source, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) ==
-            MAP_FAILED) {
-        return false;
-    }
-    if (mprotect(at, bytes, access) == 0) {
-        return true;
-    }
-    const void *blank = mmap(at, bytes, access, kind | MAP_ANONYMOUS, -1, 0);
-    CHECK(blank == at);
-    return false;
-}
-
-bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image,
-                         const ImageSnapshot *snapshot, Error *err) {
-    const Image *view = &image->view;
-    const usize page = os_page_bytes();
-    if (!range_fits(snapshot->address, snapshot->bytes, memory->vm.bytes) ||
-        !range_fits(snapshot->file_offset, snapshot->bytes, view->byte_count)) {
-        return fail(err, IMAGE, ERROR_NO_OFFSET, "the memory snapshot does not fit the memory");
-    }
-    if (snapshot->bytes == 0) {
-        return true;
-    }
-    u8 *at = memory->vm.base + snapshot->address;
-    const bool is_aligned = (snapshot->address | snapshot->file_offset) % page == 0;
-    // Pages behind the snapshot's last byte would show the rest of the file.
-    const bool is_whole = snapshot->bytes % page == 0;
-    memory->has_file = is_aligned && is_whole && !mem_request_fails() &&
-                       map_private(image, at, snapshot);
-    if (!memory->has_file) {
-        memcpy(at, view->bytes + snapshot->file_offset, snapshot->bytes);
-    }
-    return true;
 }
 
 // ---- Public -------------------------------------------------------------------------------------
@@ -158,14 +228,18 @@ ImagoMemory *imago_memory_new(ImagoStore *store, const ImagoLimits *pages, Imago
                   "memory limits must satisfy min <= max <= %u pages", MAX_MEMORY_PAGES);
         return NULL;
     }
-    ImagoMemory *memory = runtime_memory_open(store, &limits, error);
+    ImagoMemory *memory = runtime_memory_open(store, &limits, NULL, error);
     if (memory != NULL) {
+        memory->is_untouched = true;
         runtime_memory_adopt(memory);
     }
     return memory;
 }
 
-uint8_t *imago_memory_data(const ImagoMemory *memory) { return memory->vm.base; }
+uint8_t *imago_memory_data(const ImagoMemory *memory) {
+    ((ImagoMemory *)(uintptr_t)memory)->is_untouched = false;
+    return memory->vm.base;
+}
 
 uint64_t imago_memory_bytes(const ImagoMemory *memory) { return memory->vm.bytes; }
 

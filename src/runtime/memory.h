@@ -11,19 +11,25 @@ struct ImagoMemory {
     ImagoStore *store;
     ImagoMemory *next; // in store->memories, once the store owns it
     Limits limits;     // as declared; min is the size at first
-    bool has_file;     // part of it is mapped from an image
+    bool is_untouched; // holds zeros, and nobody has its address
+    u64 image;         // serial number of the image that part of it is mapped from, 0: none
 };
 
-// A memory of limits.min zeroed pages, owned by the caller until the store gets it.
-// ERR_LIMIT: larger than the store allows. ERR_NO_MEMORY.
-ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, Error *err);
+// A memory of limits.min pages, owned by the caller until the store gets it. It holds the snapshot
+// of `image`, mapped copy-on-write or copied where that fails, and zeros.
+//   image  NULL: only zeros; it may have no snapshot
+// ERR_LIMIT: larger than the store allows. ERR_NO_MEMORY. ERR_IMAGE: the snapshot does not fit.
+ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, const ImagoImage *image,
+                                 Error *err);
 void runtime_memory_close(ImagoMemory *memory);
 // The store owns it from now on.
 void runtime_memory_adopt(ImagoMemory *memory);
 
-// Fills a new memory from the image's snapshot: mapped copy-on-write, or copied where that fails.
-// ERR_IMAGE: the snapshot does not fit.
-bool runtime_memory_load(ImagoMemory *memory, const ImagoImage *image,
-                         const ImageSnapshot *snapshot, Error *err);
+// Puts the snapshot of an image that imports the memory into it, if it is new and nobody can have
+// written to it yet. False: nothing was done.
+bool runtime_memory_preload(ImagoMemory *memory, const ImagoImage *image);
+
+// Before the image is unmapped: nothing that the engine keeps shall hold its file.
+void runtime_memory_forget(const ImagoImage *image);
 
 #endif

@@ -63,7 +63,7 @@ void imago_store_delete(ImagoStore *store) {
         imago_linker_delete(store->linkers);
     }
     while (store->instances != NULL) {
-        mem_free(LIST_POP(store->instances));
+        runtime_instance_end(LIST_POP(store->instances));
     }
     while (store->memories != NULL) {
         runtime_memory_close(LIST_POP(store->memories));

@@ -87,6 +87,88 @@ TEST(no_trace_of_a_snapshot) {
     world_delete(&world);
 }
 
+static uint8_t first_byte(World *world, ImagoImage *image, bool writes) {
+    ImagoExtern item = {.of.memory = NULL};
+    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
+              IMAGO_OK);
+    EXPECT(imago_instance_export(world->instance, "memory", 6, &item));
+    uint8_t *data = imago_memory_data(item.of.memory);
+    const uint8_t first = data[0];
+    if (writes) {
+        EXPECT_EQ(imago_memory_grow(item.of.memory, 1), 2);
+        memset(data, 0xAA, imago_memory_bytes(item.of.memory));
+    }
+    EXPECT(writes || imago_memory_bytes(item.of.memory) == 2 * 65536);
+    return first;
+}
+
+// The next instance of an image gets the memory of the last one as the file has it; that of
+// another image, one of its own; and nothing is left when an image has gone.
+TEST(snapshots_again) {
+    static char text[2][8000];
+    World world = world_new(NULL);
+    ImagoImage *images[2];
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(text[i], sizeof text[i],
+                       "(module (memory (export \"memory\") 2) (data (i32.const 0) \"%c%06000d\"))",
+                       'A' + i, 0);
+        images[i] = world_image(&world, text[i]);
+    }
+    for (int round = 0; round < 12; round++) {
+        const int i = round % 3 == 0;
+        EXPECT_EQ(first_byte(&world, images[i], round % 2 == 0), 'A' + i);
+        renew_store(&world);
+    }
+    imago_image_delete(images[0]);
+    world.images[0] = world.images[--world.image_count];
+    EXPECT_EQ(first_byte(&world, images[1], true), 'B');
+    EXPECT(is_zero(new_memory(world.store, 2)));
+    renew_store(&world);
+    for (int i = 0; i < 10; i++) {
+        EXPECT(is_zero(new_memory(world.store, 2)));
+    }
+    world_delete(&world);
+}
+
+static ImagoMemory *with_guest(World *world, ImagoImage *image, bool is_touched) {
+    ImagoExtern item = {.kind = IMAGO_EXTERN_MEMORY, .of.memory = new_memory(world->store, 2)};
+    if (is_touched) {
+        memset(imago_memory_data(item.of.memory), 0xAA, 65536);
+    }
+    EXPECT(imago_linker_define(world->linker, "host", 4, "memory", 6, item, &world->error));
+    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
+              IMAGO_OK);
+    return item.of.memory;
+}
+
+// The host's memory gets the segments; what it had between them, and what a guest before wrote,
+// stays.
+TEST(imported_memory) {
+    static char text[12000];
+    (void)snprintf(text, sizeof text,
+                   "(module (import \"host\" \"memory\" (memory 2))"
+                   " (data (i32.const 10) \"A%05000d\") (data (i32.const 6000) \"B%05000d\"))",
+                   0, 0);
+    World world = world_new(NULL);
+    ImagoImage *image = world_image(&world, text);
+    for (int round = 0; round < 6; round++) {
+        const bool is_touched = round % 2 != 0;
+        ImagoMemory *memory = with_guest(&world, image, is_touched);
+        uint8_t *data = imago_memory_data(memory);
+        const uint8_t rest = is_touched ? 0xAA : 0;
+        EXPECT(data[0] == rest && data[10] == 'A' && data[5010] == '0' && data[5011] == rest);
+        EXPECT(data[5999] == rest && data[6000] == 'B' && data[11000] == '0');
+        EXPECT(data[11001] == rest && data[65535] == rest && data[65536] == 0);
+        data[0] = data[5999] = data[10] = data[11001] = 'x';
+        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
+                  IMAGO_OK);
+        EXPECT(data[0] == 'x' && data[10] == 'A' && data[5999] == 'x' && data[11001] == 'x');
+        renew_store(&world);
+        EXPECT(is_zero(new_memory(world.store, 2)));
+    }
+    world_delete(&world);
+}
+
 // More than an engine keeps, at once and again.
 TEST(many) {
     World world = world_new(NULL);
@@ -104,6 +186,8 @@ TEST(many) {
 int main(void) {
     RUN(zero_and_no_larger);
     RUN(no_trace_of_a_snapshot);
+    RUN(snapshots_again);
+    RUN(imported_memory);
     RUN(many);
     return test_end();
 }

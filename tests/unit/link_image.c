@@ -221,7 +221,6 @@ static void expect_no_snapshot(void (*change)(Module *module)) {
     }
     f.module.datas[2].offset = offset;
     f.module.memories[0].min = 3;
-    f.module.memory_import_count = 0;
     fixture_close(&f);
 }
 
@@ -233,13 +232,11 @@ static void set_distant_offset(Module *module) {
     module->memories[0].min = 1000;
     module->datas[2].offset.low = 1000 * 65536 - 4;
 }
-static void set_imported_memory(Module *module) { module->memory_import_count = 1; }
 
 TEST(no_snapshot_where_it_would_not_hold) {
     expect_no_snapshot(set_global_offset);
     expect_no_snapshot(set_offset_beyond);
     expect_no_snapshot(set_distant_offset);
-    expect_no_snapshot(set_imported_memory);
 }
 
 // ---- Positions --------------------------------------------------------------------------------
