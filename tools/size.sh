@@ -16,3 +16,10 @@ if [ -f examples/run_image.c ]; then
     printf '%-44s %10s %12s\n' 'examples/run_image.c with libimago.a alone' \
         "$(stat -c %s "$folder/run_image")" "$(text_of "$folder/run_image")"
 fi
+if [ -f "$build/imago-launcher" ]; then
+    for kind in image static-exe; do
+        "$build/imago" compile examples/hello.wat --emit "$kind" -o "$folder/$kind"
+    done
+    printf '%-44s %10s\n' 'a stand-alone program beyond its image' \
+        "$(($(stat -c %s "$folder/static-exe") - $(stat -c %s "$folder/image")))"
+fi
