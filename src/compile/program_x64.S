@@ -4,13 +4,14 @@
 // that one's arguments, in the same environment:
 //
 //     $IMAGO if that is set and not empty, else the first that is there of the texts' paths, else
-//     what `env` finds.
+//     what `env` finds. A program with more rights than who started it (AT_SECURE) looks at the
+//     paths only, since the environment is not to be trusted.
 //
 // texts: message, 0; words from the last to the first, each with its 0; 0; paths likewise; 0; path
 // of env, 0.
 //
-// Registers: rbx texts, rbp $IMAGO or 0, r12 argc, r13 argv, r14 environment, r15 file. A system
-// call destroys rax, rcx and r11 only.
+// Registers: rbx texts, rbp $IMAGO or 0, r9 AT_SECURE, r12 argc, r13 argv, r14 environment,
+// r15 file. A system call destroys rax, rcx and r11 only.
 
     .intel_syntax noprefix
     .section .rodata.program, "a"
@@ -18,6 +19,7 @@
     .set EXECVE, 59
     .set WRITE, 1
     .set EXIT, 60
+    .set AT_SECURE, 23
     .set AT_EXECFN, 31
     .set STDERR, 2
     .set NOT_FOUND, 127
@@ -46,6 +48,7 @@
 
 program_code:
     xor ebp, ebp
+    xor r9d, r9d
     mov r12, [rsp]
     lea r13, [rsp + 8]
     lea r14, [r13 + r12 * 8 + 8]
@@ -71,6 +74,8 @@ program_texts_field:
     lodsq
     mov edx, eax
     lodsq
+    cmp edx, AT_SECURE
+    cmove r9, rax
     cmp edx, AT_EXECFN
     cmove r15, rax
     test edx, edx
@@ -97,6 +102,8 @@ program_texts_field:
 
 .Lstart:
     inc rsi
+    test r9, r9
+    jnz .Lpath
     test rbp, rbp
     jz .Lpath
     cmp byte ptr [rbp], 0
@@ -114,6 +121,8 @@ program_texts_field:
     SKIP_TEXT
     jmp .Lpath
 .Lenv:
+    test r9, r9
+    jnz .Lfailed
     inc rdi
     push rdi
     BECOME

@@ -131,6 +131,23 @@ def exe_finds_imago(folder):
     assert result.status == 127 and "put it where PATH finds it" in result.err, result
 
 
+def exe_with_rights_ignores_environment(folder):
+    """With the set-user-ID bit, who starts it does not choose what it becomes."""
+    if os.geteuid() != 0:
+        raise Skip("only root can make such a program")
+    path = emit(folder, "exe")
+    os.chmod(folder.path, 0o755)
+    os.chmod(path, 0o4755)
+    tool = folder.file("imago")
+    with open(tool, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho chosen\n")
+    os.chmod(tool, 0o755)
+    env = environment(IMAGO=tool, PATH=folder.path)
+    assert start([path], env=env).out == b"chosen\n"  # root's rights are root's
+    result = start([path], env=env, user=65534)
+    assert b"chosen" not in result.out, result
+
+
 def exe_started_by_path(folder):
     """Found in PATH, by a relative name, with another argument 0: FILE is the file that runs."""
     path = emit(folder, "exe")
@@ -335,7 +352,8 @@ def well_formed(folder):
 
 
 TESTS = [
-    exe_behaves, exe_is_an_image, exe_finds_imago, exe_started_by_path, options_are_kept,
+    exe_behaves, exe_is_an_image, exe_finds_imago,
+    exe_with_rights_ignores_environment, exe_started_by_path, options_are_kept,
     long_options_are_kept, static_behaves, static_needs_nothing, static_is_small,
     static_has_no_compiler, launcher_alone, wrong_use, same_bytes, only_code_is_executable,
     dlopen_behaves, well_formed,
