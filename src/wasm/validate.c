@@ -6,16 +6,27 @@
 #include "types/limits.h"
 #include "wasm/validate_int.h"
 
+// The parameters as the highest bytes of an integer, the last one highest: so a load of the topmost
+// operands has them. NO_SHORT_PARAMS: there are too many, or several results, or a v128.
+static u64 short_params_of(const FuncType *type) {
+    if (type->param_count > SHORT_PARAMS || type->result_count > 1 || type_has_v128(type)) {
+        return NO_SHORT_PARAMS;
+    }
+    u64 params = 0;
+    for (u32 i = 0; i < type->param_count; i++) {
+        params = params >> 8 | (u64)type_params(type)[i] << 56;
+    }
+    return params;
+}
+
 static bool index_types(Validator *v) {
     const Module *m = v->module;
-    v->type_has_v128 = mem_alloc(m->type_count);
-    if (v->type_has_v128 == NULL) {
+    v->short_params = mem_alloc(m->type_count * sizeof(u64));
+    if (v->short_params == NULL) {
         return false;
     }
     for (u32 i = 0; i < m->type_count; i++) {
-        const FuncType *type = &m->types[i];
-        const usize count = type->param_count + type->result_count;
-        v->type_has_v128[i] = count != 0 && memchr(type->types, VAL_V128, count) != NULL;
+        v->short_params[i] = short_params_of(&m->types[i]);
     }
     return true;
 }
@@ -40,10 +51,10 @@ void validator_delete(Validator *v) {
     if (v == NULL) {
         return;
     }
-    mem_free(v->stack);
+    mem_free(v->stack_memory);
     mem_free(v->frames);
     mem_free(v->locals);
-    mem_free(v->type_has_v128);
+    mem_free(v->short_params);
     vec_free(&v->runs);
     vec_free(&v->accessed);
     vec_free(&v->defs);
@@ -74,7 +85,8 @@ static bool declare_locals(Validator *v) {
     u32 run_count;
     TRY(imm_u32(v, &run_count));
     v->runs.count = 0;
-    bool has_v128 = v->type_has_v128[v->module->funcs[v->func].type] != 0;
+    const bool is_short = v->short_params[v->module->funcs[v->func].type] != NO_SHORT_PARAMS;
+    bool has_v128 = !is_short && type_has_v128(v->type);
     for (u32 i = 0; i < run_count; i++) {
         const u8 *at = v->at;
         u32 count;

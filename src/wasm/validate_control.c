@@ -25,7 +25,7 @@ static TypeList block_results(const Validator *v, u32 type) {
 
 static void note_type(Validator *v, u32 type) {
     const bool is_simd = (type & BLOCK_INLINE) != 0 ? (type & ~BLOCK_INLINE) == VAL_V128
-                                                    : v->type_has_v128[type] != 0;
+                                                    : type_has_v128(&v->module->types[type]);
     if (UNLIKELY(is_simd)) {
         note_simd(v, v->op_at);
     }
@@ -77,7 +77,7 @@ bool control_begin(Validator *v) {
     return push_frame(v, v->module->funcs[v->func].type, BYTE_BLOCK);
 }
 
-bool control_block(Validator *v, u8 byte) {
+static bool begin_block(Validator *v, u8 byte) {
     u32 type;
     TRY(imm_block_type(v, &type));
     note_type(v, type);
@@ -92,6 +92,12 @@ bool control_block(Validator *v, u8 byte) {
     }
     return stack_push_list(v, params);
 }
+
+bool control_block(Validator *v) { return begin_block(v, BYTE_BLOCK); }
+
+bool control_loop(Validator *v) { return begin_block(v, BYTE_LOOP); }
+
+bool control_if(Validator *v) { return begin_block(v, BYTE_IF); }
 
 static void pop_frame(Validator *v) {
     facts_block_end(v);
@@ -224,8 +230,7 @@ bool control_unreachable(Validator *v) {
 static bool apply_type(Validator *v, u32 index) {
     const FuncType *type = &v->module->types[index];
     note_type(v, index);
-    facts_call(v);
-    v->has_call = true;
+    v->has_call = v->loop_has_call = true;
     TRY(stack_pop_list(v, (TypeList){type_params(type), type->param_count}));
     return stack_push_list(v, (TypeList){type_results(type), type->result_count});
 }

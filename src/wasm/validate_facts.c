@@ -70,7 +70,7 @@ bool facts_begin(Validator *v) {
     v->serial = v->loop_serial = v->func_serial;
     v->loops.count = v->open_loops.count = v->outers.count = v->hots.count = 0;
     v->accessed.count = v->defs.count = v->def_depth = 0;
-    v->has_call = v->has_foreign_call = v->has_builtin = false;
+    v->has_call = v->has_foreign_call = v->has_builtin = v->loop_has_call = false;
     v->simd_at = NULL;
     v->is_out_of_memory = false;
     return (LIKELY(v->locals_room >= v->local_count) && v->locals != NULL) || grow_locals(v);
@@ -218,6 +218,10 @@ static u32 serial_of_loop(const Validator *v, u32 ordinal) {
 
 bool facts_loop_begin(Validator *v) {
     const u32 ordinal = (u32)v->loops.count;
+    if (v->open_loops.count != 0) {
+        v->loops.at[v->open_loops.at[v->open_loops.count - 1]].has_call = v->loop_has_call;
+    }
+    v->loop_has_call = false;
     const LoopFacts loop = {
         .end_offset = frame_depth(v),
         .first_hot = (u32)v->outers.count,
@@ -295,13 +299,14 @@ void facts_loop_end(Validator *v) {
     u64 best[MAX_HOT_LOCALS];
     const u32 count = take_hots(v, loop->first_hot, best);
     loop->end_offset = body_offset(v, v->at);
+    loop->has_call = v->loop_has_call;
     keep_hots(v, loop, best, count);
     if (v->open_loops.count == 0) {
         v->loop_serial = v->func_serial;
         return;
     }
     const u32 outer = v->open_loops.at[v->open_loops.count - 1];
-    v->loops.at[outer].has_call |= loop->has_call;
+    v->loop_has_call |= v->loops.at[outer].has_call; // as it was at the start of this one
     v->loop_serial = serial_of_loop(v, outer);
     for (u32 i = 0; i < count; i++) {
         const HotLocal hot = hot_of_rank(best[i]);

@@ -100,17 +100,19 @@ INLINE bool pass_fixed(Walk *w, ImmKind imm, const char *params, const char *res
     return true;
 }
 
-// Of an index of one byte, or NULL. Each of those has LocalFacts, though perhaps not in this
-// function: then they are not known.
-INLINE LocalFacts *local_of(const Walk *w) {
-    const u8 index = w->at[1];
-    return LIKELY(index < 0x80) ? &w->locals[index] : NULL;
+// The index has one byte, and the function has the local.
+INLINE bool has_local(const Walk *w) {
+    return LIKELY(w->at[1] < 0x80 && w->at[1] < w->v->local_count);
 }
 
 INLINE bool pass_local_get(Walk *w) {
-    LocalFacts *local = local_of(w);
-    if (local == NULL || !facts_get_known(local, w->serial, body_offset(w->v, w->at + 2))) {
+    if (!has_local(w)) {
         return false;
+    }
+    LocalFacts *local = &w->locals[w->at[1]];
+    const u32 offset = body_offset(w->v, w->at + 2);
+    if (!facts_get_known(local, w->serial, offset)) {
+        facts_get(w->v, w->at[1], offset);
     }
     *w->sp++ = local->type;
     w->at += 2;
@@ -118,8 +120,8 @@ INLINE bool pass_local_get(Walk *w) {
 }
 
 INLINE bool pass_local_set(Walk *w, bool is_tee) {
-    LocalFacts *local = local_of(w);
-    if (local == NULL || !has_operand(w, (ValType)local->type) ||
+    LocalFacts *local = &w->locals[w->at[1] & 0x7F];
+    if (w->at[1] >= 0x80 || !has_operand(w, (ValType)local->type) ||
         !facts_set_known(local, w->serial)) {
         return false;
     }
@@ -226,6 +228,34 @@ INLINE bool pass_br_if(Walk *w) {
     return true;
 }
 
+// A function of an index of one or two bytes.
+INLINE bool pass_call(Walk *w) {
+    Validator *v = w->v;
+    const Module *m = v->module;
+    const u32 first = w->at[1];
+    const u32 bytes = first < 0x80 ? 1 : 2;
+    const u32 func = first < 0x80 ? first : (first & 0x7F) | (u32)w->at[2] << 7;
+    if (UNLIKELY(func >= m->func_count || (bytes == 2 && w->at[2] >= 0x80))) {
+        return false;
+    }
+    const FuncType *type = &m->types[m->funcs[func].type];
+    const u64 params = v->short_params[m->funcs[func].type];
+    const u64 wrong = params ^ load_u64(w->sp - sizeof params);
+    const u32 count = type->param_count;
+    if (UNLIKELY(params == NO_SHORT_PARAMS || w->sp - w->base < count ||
+                 wrong >> 1 >> (63 - 8 * count) != 0)) { // 64 is no shift
+        return false;
+    }
+    w->sp -= count;
+    if (type->result_count != 0) {
+        *w->sp++ = type_results(type)[0];
+    }
+    v->has_call = v->loop_has_call = true;
+    v->has_foreign_call |= func < m->func_import_count;
+    w->at += 1 + bytes;
+    return true;
+}
+
 INLINE bool pass_drop(Walk *w) {
     if (UNLIKELY(w->sp == w->base)) {
         return false;
@@ -300,6 +330,8 @@ INLINE bool pass(Walk *w, Opcode op, ImmKind imm, const char *params, const char
         return pass_br(w);
     case OP_BR_IF:
         return pass_br_if(w);
+    case OP_CALL:
+        return pass_call(w);
     case OP_DROP:
         return pass_drop(w);
     default:
@@ -316,14 +348,28 @@ INLINE bool (*general_of(Opcode op))(Validator *) {
         return validate_local_set;
     case OP_LOCAL_TEE:
         return validate_local_tee;
+    case OP_BLOCK:
+        return control_block;
+    case OP_LOOP:
+        return control_loop;
+    case OP_IF:
+        return control_if;
+    case OP_ELSE:
+        return control_else;
     case OP_END:
         return control_end;
     case OP_BR:
         return control_br;
     case OP_BR_IF:
         return control_br_if;
+    case OP_UNREACHABLE:
+        return control_unreachable;
+    case OP_RETURN:
+        return control_return;
     case OP_CALL:
         return control_call;
+    case OP_SELECT:
+        return validate_select;
     default:
         return validate_op;
     }

@@ -61,7 +61,8 @@ struct Validator {
 
     // Operands. Bytes that were never an operand of this function are zero: so the highest one that
     // is not tells how far the stack reached, without a test in each push (stack_height).
-    u8 *stack; // of stack_room bytes
+    u8 *stack_memory; // STACK_PAD bytes, then
+    u8 *stack;        // of stack_room bytes
     usize stack_room;
     u8 *sp, *base; // first free one; first one of the innermost frame
     usize height;  // at least; for operands of type VAL_NONE, which is zero
@@ -92,13 +93,20 @@ struct Validator {
     bool is_out_of_memory;
 
     bool has_call, has_foreign_call, has_builtin;
+    bool loop_has_call; // one of them, in the innermost loop so far
     const u8 *simd_at; // first use of FEATURE_SIMD
 
-    u8 *type_has_v128;    // by type index
+    u64 *short_params;    // by type index: see short_params_of
     u8 type_of_byte[256]; // ValType by its code in the binary format
 };
 
-enum { MAX_OPERANDS = 7654321 };
+enum {
+    MAX_OPERANDS = 7654321,
+    SHORT_PARAMS = 7, // operands compared at once
+    STACK_PAD = 8,    // bytes below the lowest operand, so that a word behind any can be loaded
+};
+
+#define NO_SHORT_PARAMS UINT64_MAX
 
 // Error at a byte of the module.
 #define fail_at(v, code, where, ...)                                                               \
@@ -204,10 +212,17 @@ static inline bool stack_pop_list(Validator *v, TypeList types) {
     return stack_pop_list_slow(v, types);
 }
 
+static inline bool type_has_v128(const FuncType *type) {
+    const usize count = type->param_count + type->result_count;
+    return count != 0 && memchr(type->types, VAL_V128, count) != NULL;
+}
+
 // Blocks, branches, calls (validate_control.c); v->at is behind the opcode.
 bool control_init(Validator *v);  // a new validator; false: out of memory
 bool control_begin(Validator *v); // the function's own frame
-bool control_block(Validator *v, u8 byte); // block, loop, if
+bool control_block(Validator *v);
+bool control_loop(Validator *v);
+bool control_if(Validator *v);
 bool control_else(Validator *v);
 bool control_end(Validator *v);
 bool control_br(Validator *v);
@@ -223,6 +238,7 @@ bool validate_op(Validator *v);
 bool validate_local_get(Validator *v); // those that are known to be one
 bool validate_local_set(Validator *v);
 bool validate_local_tee(Validator *v);
+bool validate_select(Validator *v);
 
 // All instructions from v->at on (validate_fast.c).
 bool validate_walk(Validator *v);
@@ -237,12 +253,6 @@ void facts_set_dead(Validator *v, bool is_dead);
 void facts_block_end(Validator *v); // the innermost one's, and at its `else`
 bool facts_loop_begin(Validator *v);
 void facts_loop_end(Validator *v);
-
-static inline void facts_call(Validator *v) {
-    if (v->open_loops.count != 0) {
-        v->loops.at[v->open_loops.at[v->open_loops.count - 1]].has_call = true;
-    }
-}
 
 // The same where they know the local in this loop; false: nothing has changed.
 static inline bool facts_get_known(LocalFacts *local, u32 serial, u32 offset) {

@@ -8,7 +8,7 @@ static bool do_drop(Validator *v) {
     return stack_pop_any(v, &type);
 }
 
-static bool do_select(Validator *v) {
+bool validate_select(Validator *v) {
     ValType a;
     ValType b;
     TRY(stack_pop(v, VAL_I32));
@@ -316,7 +316,7 @@ static bool other_op(Validator *v, u8 byte) {
     }
     if (is_builtin(op)) {
         v->has_builtin = true;
-        facts_call(v);
+        v->loop_has_call = true;
     }
     return op == OP_TABLE_GROW   ? do_table_grow(v)
            : op == OP_TABLE_FILL ? do_table_fill(v)
@@ -331,11 +331,11 @@ bool validate_op(Validator *v) {
     case OP_UNREACHABLE:
         return control_unreachable(v);
     case OP_BLOCK:
-        return control_block(v, BYTE_BLOCK);
+        return control_block(v);
     case OP_LOOP:
-        return control_block(v, BYTE_LOOP);
+        return control_loop(v);
     case OP_IF:
-        return control_block(v, BYTE_IF);
+        return control_if(v);
     case OP_ELSE:
         return control_else(v);
     case OP_END:
@@ -355,7 +355,7 @@ bool validate_op(Validator *v) {
     case OP_DROP:
         return do_drop(v);
     case OP_SELECT:
-        return do_select(v);
+        return validate_select(v);
     case OP_SELECT_T:
         return do_select_typed(v);
     case OP_LOCAL_GET:

@@ -15,14 +15,17 @@ bool stack_ensure(Validator *v, u32 count) {
         return true;
     }
     const usize base = (usize)(v->base - v->stack);
-    u8 *stack = mem_grow(v->stack, v->stack_room, needed + needed / 2);
-    if (stack == NULL) {
+    const usize room = needed + needed / 2;
+    const usize bytes = v->stack_memory == NULL ? 0 : STACK_PAD + v->stack_room;
+    u8 *memory = mem_grow(v->stack_memory, bytes, STACK_PAD + room);
+    if (memory == NULL) {
         return fail_at(v, NO_MEMORY, v->op_at, "out of memory");
     }
-    v->stack_room = needed + needed / 2;
-    v->stack = stack;
-    v->sp = stack + height;
-    v->base = stack + base;
+    v->stack_memory = memory;
+    v->stack_room = room;
+    v->stack = memory + STACK_PAD;
+    v->sp = v->stack + height;
+    v->base = v->stack + base;
     return true;
 }
 

@@ -432,10 +432,54 @@ TEST(operand_limit) {
     arena_deinit(&arena);
 }
 
+// A call of a function of `count` parameters, i32 and i64 in turn, and one result. Of its operands
+// number `wrong` has the other type; `missing` of the first ones are not there.
+static ErrorCode verdict_of_call(u32 count, u32 wrong, u32 missing) {
+    static Build b, type, body, code;
+    b.count = type.count = body.count = code.count = 0;
+    build_hex(&type, "02 60");
+    build_uleb(&type, count);
+    build_hex(&body, "00");
+    for (u32 i = 0; i < count; i++) {
+        build_byte(&type, i % 2 == 0 ? 0x7F : 0x7E);
+        if (i >= missing) {
+            build_hex(&body, (i + (i == wrong)) % 2 == 0 ? "4100" : "4200");
+        }
+    }
+    build_hex(&type, "01 7f  60 00 00");
+    build_hex(&body, "1000 1a 0b");
+    build_uleb(&code, 1);
+    build_uleb(&code, (u32)body.count);
+    build_bytes(&code, &body);
+    build_header(&b);
+    build_section(&b, 1, &type);
+    build_section_hex(&b, 2, "01 00 00 0000");
+    build_section_hex(&b, 3, "01 01");
+    build_section(&b, 10, &code);
+    build_section_hex(&b, 0, "01 61 00000000000000000000000000000000");
+    Loaded loaded;
+    loaded_open(&loaded, &b);
+    const ErrorCode verdict = loaded.err.code;
+    loaded_close(&loaded);
+    return verdict;
+}
+
+TEST(calls) {
+    enum { MOST = 10, NONE = MOST };
+    for (u32 count = 0; count <= MOST; count++) {
+        EXPECT_EQ(verdict_of_call(count, NONE, 0), VALID);
+        for (u32 i = 0; i < count; i++) {
+            EXPECT_EQ(verdict_of_call(count, i, 0), INVALID);
+            EXPECT_EQ(verdict_of_call(count, NONE, i + 1), INVALID);
+        }
+    }
+}
+
 int main(void) {
     RUN(bodies);
     RUN(locals);
     RUN(control);
+    RUN(calls);
     RUN(dead_code);
     RUN(operands);
     RUN(memory);
