@@ -48,7 +48,7 @@ static bool read_launcher(Standalone *out) {
         memcpy(segment, out->launcher.at + out->header.e_phoff + i * sizeof *segment,
                sizeof *segment);
         TRY(range_fits(segment->p_offset, segment->p_filesz, out->launcher.count) &&
-            segment->p_vaddr + segment->p_memsz <= IMAGE_MAX_BYTES);
+            range_fits(segment->p_vaddr, segment->p_memsz, IMAGE_MAX_BYTES));
         if (segment->p_type == PT_LOAD) {
             const u64 file_end = segment->p_offset + segment->p_filesz;
             const u64 memory_end = segment->p_vaddr + segment->p_memsz;
