@@ -12,6 +12,7 @@ typedef struct Peer {
     // The engine, which lives as long as the process.
     bool (*start)(const char *compiler);
     bool (*compile)(const uint8_t *wasm, size_t count, const char *out_path);
+    bool (*validate)(const uint8_t *wasm, size_t count);
     // A compiled file, ready for instantiation.
     void *(*load)(const char *path);
     void (*unload)(void *module);

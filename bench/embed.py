@@ -8,10 +8,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import engines as peers
-from engines import HERE, OUT
+from engines import HERE, OUT, ROOT
 from measure import Csv, measure, number, table, why_failed
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "real"))
+from stubs import code_bytes  # noqa: E402
 
 PROGRAM = os.path.join(OUT, "embed_bench")
 MODULES = ["hello", "quickjs", "sqlite", "swc", "ruby"]
@@ -136,16 +140,45 @@ def print_calls(chosen, figures):
           ["direction", *chosen] + [f"{e}/imago" for e in chosen if e != "imago"], rows)
 
 
-def embed_part(chosen, options):
-    """Load and instantiate in microseconds, calls in nanoseconds, beside Wasmtime's C library."""
+def subjects_of(chosen, part):
+    """Names of the engines that can be measured."""
     if not os.access(PROGRAM, os.X_OK):
-        print("note: no embed_bench (bench/build.sh says why): part embed left out")
-        return
+        print(f"note: no embed_bench (bench/build.sh says why): part {part} left out")
+        return []
     os.environ["EMBED_LIBWASMTIME"] = LIBRARY
     names = [e.name for e in chosen if e.name in SUBJECTS]
     if not os.path.exists(LIBRARY):
-        print("note: no libwasmtime.so: part embed without Wasmtime")
+        print(f"note: no libwasmtime.so: part {part} without Wasmtime")
         names = [n for n in names if n == "imago"]
+    return names
+
+
+def validate_part(chosen, options):
+    """MB of code section decoded and validated in a second, the bytes being in memory."""
+    raw = Csv(os.path.join(OUT, "validate.csv"), ["module", "engine", "run", "code_bytes", "us"])
+    names = [n for n in subjects_of(chosen, "validate") if n != "winch"]  # as Cranelift
+    rows = []
+    for module in options.modules:
+        with open(module_path(module), "rb") as f:
+            code = code_bytes(f.read())
+        best = {}
+        for run in range(options.repeat):
+            for engine in names:
+                found = embed_bench(SUBJECTS[engine], "validate", module_path(module))
+                if found is not None:
+                    least = found["validate"][2]
+                    raw.row(module, engine, run, code, least)
+                    best[engine] = min(least, best.get(engine, least))
+        rows.append([module, code / 1e6, *(code / best[n] if n in best else None for n in names)])
+    table("validate, one thread: MB of code section a second (best run)",
+          ["module", "code MB", *("wasmtime" if n == "cranelift" else n for n in names)], rows)
+
+
+def embed_part(chosen, options):
+    """Load and instantiate in microseconds, calls in nanoseconds, beside Wasmtime's C library."""
+    names = subjects_of(chosen, "embed")
+    if not names:
+        return
     figures = Figures()
     modules = [m for m in MODULES if os.path.exists(module_path(m))
                and (m == "hello" or m in options.modules)]

@@ -1,6 +1,7 @@
 // What embedders wait for, measured in their process: bench/run.py's part "embed" runs this.
 //
 //   embed_bench ENGINE:COMPILER compile MODULE ARTIFACT
+//   embed_bench ENGINE:COMPILER validate MODULE      decoding and validation, bytes in memory
 //   embed_bench ENGINE:COMPILER load|instantiate ARTIFACT
 //   embed_bench floor load ARTIFACT        open, fstat, mmap, mprotect, munmap, close: what a load
 //                                          of the file cannot be below
@@ -107,6 +108,8 @@ static bool sample(const char *what, const char *unit, bool (*once)(void *), voi
 typedef struct Subject {
     const Peer *peer;
     const char *path;
+    uint8_t *wasm;
+    size_t wasm_bytes;
     void *module;
     bool is_checked;
 } Subject;
@@ -201,18 +204,31 @@ static bool part_count(Subject *subject, const char *count) {
     return true;
 }
 
-static bool part_compile(const Peer *peer, const char *in_path, const char *out_path) {
-    FILE *file = fopen(in_path, "rb");
+static bool read_module(Subject *subject) {
+    FILE *file = fopen(subject->path, "rb");
     struct stat st;
     if (file == NULL || fstat(fileno(file), &st) != 0) {
-        return embed_failed(in_path, "cannot read", 11);
+        return embed_failed(subject->path, "cannot read", 11);
     }
-    const size_t count = (size_t)st.st_size;
-    uint8_t *bytes = malloc(count);
-    const bool ok = fread(bytes, 1, count, file) == count && peer->compile(bytes, count, out_path);
+    subject->wasm_bytes = (size_t)st.st_size;
+    subject->wasm = malloc(subject->wasm_bytes); // until the end
+    const bool ok = fread(subject->wasm, 1, subject->wasm_bytes, file) == subject->wasm_bytes;
     fclose(file);
-    free(bytes);
     return ok;
+}
+
+static bool part_compile(Subject *subject, const char *out_path) {
+    return read_module(subject) &&
+           subject->peer->compile(subject->wasm, subject->wasm_bytes, out_path);
+}
+
+static bool validate_once(void *env) {
+    const Subject *subject = env;
+    return subject->peer->validate(subject->wasm, subject->wasm_bytes);
+}
+
+static bool part_validate(Subject *subject) {
+    return read_module(subject) && sample("validate", "us", validate_once, subject, 1);
 }
 
 static const Peer *find_peer(char *name, const char **compiler) {
@@ -243,10 +259,13 @@ int main(int argc, char **argv) {
         return 1;
     }
     if (strcmp(part, "compile") == 0 && argc == 5) {
-        return !part_compile(subject.peer, argv[3], argv[4]);
+        return !part_compile(&subject, argv[4]);
     }
     if (strcmp(part, "count") == 0 && argc == 5) {
         return !part_count(&subject, argv[4]);
+    }
+    if (strcmp(part, "validate") == 0) {
+        return !part_validate(&subject);
     }
     if (strcmp(part, "load") == 0) {
         return !part_load(&subject);

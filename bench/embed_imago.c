@@ -31,6 +31,11 @@ static bool imago_compile(const uint8_t *wasm, size_t count, const char *out_pat
            failed("compile", &error);
 }
 
+static bool validate(const uint8_t *wasm, size_t count) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    return imago_validate(wasm, count, &error) || failed("validate", &error);
+}
+
 static void *imago_load(const char *path) {
     ImagoError error = IMAGO_ERROR_INIT;
     ImagoImage *image = imago_image_open(engine, path, &error);
@@ -155,6 +160,7 @@ const Peer PEER_IMAGO = {
     .name = "imago",
     .start = imago_start,
     .compile = imago_compile,
+    .validate = validate,
     .load = imago_load,
     .unload = imago_unload,
     .prepare = imago_prepare,

@@ -58,6 +58,7 @@ typedef void *(*WtRawCallback)(void *env, void *caller, WtRaw *values, size_t co
     CALL(void, wasmtime_error_message, (const void *, Bytes *))                                    \
     CALL(void, wasm_trap_message, (const void *, Bytes *))                                         \
     CALL(void *, wasmtime_module_new, (void *, const uint8_t *, size_t, void **))                  \
+    CALL(void *, wasmtime_module_validate, (void *, const uint8_t *, size_t))                      \
     CALL(void *, wasmtime_module_serialize, (void *, Bytes *))                                     \
     CALL(void *, wasmtime_module_deserialize_file, (void *, const char *, void **))                \
     CALL(void, wasmtime_module_delete, (void *))                                                   \
@@ -141,6 +142,10 @@ static bool wt_compile(const uint8_t *wasm, size_t count, const char *out_path) 
     FILE *file = fopen(out_path, "wb");
     const bool ok = file != NULL && fwrite(bytes.at, 1, bytes.count, file) == bytes.count;
     return file != NULL && fclose(file) == 0 && ok;
+}
+
+static bool wt_validate(const uint8_t *wasm, size_t count) {
+    return fine("validate", wasmtime_module_validate(engine, wasm, count), NULL);
 }
 
 static void *wt_load(const char *path) {
@@ -274,6 +279,7 @@ const Peer PEER_WASMTIME = {
     .name = "wasmtime",
     .start = wt_start,
     .compile = wt_compile,
+    .validate = wt_validate,
     .load = wt_load,
     .unload = wt_unload,
     .prepare = wt_prepare,

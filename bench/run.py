@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`make bench`: measures Imago beside its peers, in turn, in one run.
 
-    bench/run.py [--only compile,run,start,size,embed] [--kernels sieve,lz] [--modules swc,ruby]
-                 [--engines imago,winch,...] [--repeat N] [--all]
+    bench/run.py [--only compile,validate,run,start,size,embed] [--kernels sieve,lz]
+                 [--modules swc,ruby] [--engines imago,winch,...] [--repeat N] [--all]
 
 Everything runs on one core, pinned, one process at a time, engines interleaved,
 so that a disturbance hits all alike. Figures are CPU time where a single thread
@@ -12,6 +12,7 @@ compile  MB of code section compiled in a second, and peak memory of the process
          V8 times itself around `new WebAssembly.Module`. The others write a file:
          process time less that of a trivial module. Slow compilers get the small
          modules only, unless --all.
+validate MB of code section decoded and validated in a second, beside Wasmtime's C library.
 run      Kernels of bench/kernels: time at the default repeat less time at repeat 0
          (start-up, load, making of input), ratio to native clang -O2. The checksum
          each prints must be the native one.
@@ -21,7 +22,7 @@ size     Generated code (.text) and whole file, for ELF-writing engines, and the
 embed    In the embedder's process, beside Wasmtime's C library: load, system calls and
          allocations of it, instantiate (us), calls between host and guest (ns).
 
-Raw results: build/bench/{compile,run,start,size,embed}.csv, one line a measurement.
+Raw results: build/bench/{compile,validate,run,start,size,embed}.csv, one line a measurement.
 Modules and peers come by bench/fetch.sh, kernels by bench/build.sh.
 """
 import argparse
@@ -31,7 +32,7 @@ import subprocess
 import sys
 
 import engines as peers
-from embed import embed_part
+from embed import embed_part, validate_part
 from engines import Failure, HERE, OUT, ROOT
 from measure import (Csv, build_launcher, geomean, measure, median, number, pin, processor,
                      table)
@@ -247,8 +248,8 @@ def size_part(chosen, options):
     table("what the files consist of, %", ["module", *GROUPS, "rest"], shares)
 
 
-PARTS = {"compile": compile_part, "run": run_part, "start": start_part, "size": size_part,
-         "embed": embed_part}
+PARTS = {"compile": compile_part, "validate": validate_part, "run": run_part, "start": start_part,
+         "size": size_part, "embed": embed_part}
 
 
 def split_option(parser, text, allowed, what):
@@ -280,10 +281,10 @@ def parse_options():
 def fetch(options):
     """Gets what is missing; what cannot be had drops out with a note."""
     subprocess.run([os.path.join(HERE, "fetch.sh"), "peers"], check=False)
-    if {"compile", "size", "embed"} & set(options.parts):
+    if {"compile", "validate", "size", "embed"} & set(options.parts):
         subprocess.run([os.path.join(HERE, "fetch.sh"), *options.modules], check=False)
         options.modules = [m for m in options.modules if os.path.exists(module_path(m))]
-    if {"run", "start", "embed"} & set(options.parts):
+    if {"validate", "run", "start", "embed"} & set(options.parts):
         done = subprocess.run([os.path.join(HERE, "build.sh")], check=False)
         if done.returncode != 0:
             note("no kernels: parts run and start left out")
