@@ -9,8 +9,8 @@ static const char DAMAGED_BLOCK[] = "a block that cannot be decoded";
 // last one there.
 static const char *traps_fault(BitReader *r, u64 *text_offset, u32 *count) {
     for (*count = 0; *count == 0 || !bits_at_end(r); ++*count) {
-        *text_offset += *count != 0 ? position_read_step(r) : 0;
-        const u32 kind = position_read_kind(r);
+        u32 kind;
+        *text_offset += position_read(r, *count == 0, &kind);
         if (!bits_ok(r) || *count == IMAGE_BLOCK_ENTRIES ||
             (kind >= TRAP_COUNT && kind != IMAGE_POSITION_CALL)) {
             return DAMAGED_BLOCK;

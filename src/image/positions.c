@@ -5,13 +5,15 @@
 
 // ---- Bits --------------------------------------------------------------------------------------
 
-// At least 57 bits from the next code on.
+// At least 57 bits from the next code on: more than the longest entry has.
 static u64 bits_peek(const BitReader *r) {
     const u64 offset = r->bit / 8;
+    if (LIKELY(offset + sizeof(u64) <= r->bytes)) {
+        return load_u64(r->at + offset) >> r->bit % 8;
+    }
     u64 word = 0;
     if (offset < r->bytes) {
-        const u64 left = r->bytes - offset;
-        memcpy(&word, r->at + offset, left < sizeof word ? left : sizeof word);
+        memcpy(&word, r->at + offset, (usize)(r->bytes - offset));
     }
     return word >> r->bit % 8;
 }
@@ -22,31 +24,38 @@ bool bits_at_end(const BitReader *r) {
     return bits_ok(r) && 8 * r->bytes - r->bit < 8 && bits_peek(r) == 0;
 }
 
-static u32 read_number(BitReader *r) {
-    const u64 word = bits_peek(r);
-    const u32 zeros = (u32)__builtin_ctzll(word | 1ull << IMAGE_NUMBER_MAX_ZEROS);
-    const u32 lower = (u32)(word >> (zeros + 1)) & ((8u << zeros) - 1);
-    r->bit += 2 * zeros + 4;
-    return (8u << zeros) + lower - 8;
+// The number in the lowest bits of `word`; its code's length is 2 * *zeros + 4.
+static u32 number_in(u64 word, u32 *zeros) {
+    *zeros = (u32)__builtin_ctzll(word | 1ull << IMAGE_NUMBER_MAX_ZEROS);
+    const u32 higher = 8u << *zeros;
+    return higher + ((u32)(word >> (*zeros + 1)) & (higher - 1)) - 8;
 }
 
-u32 position_read_step(BitReader *r) { return read_number(r) + 1; }
+static u32 read_number(BitReader *r) {
+    u32 zeros;
+    const u32 number = number_in(bits_peek(r), &zeros);
+    r->bit += 2 * zeros + 4;
+    return number;
+}
 
 u32 position_read_difference(BitReader *r) {
     const u32 number = read_number(r);
     return number != 0 ? number - 1 : ~read_number(r);
 }
 
-u32 position_read_kind(BitReader *r) {
-    const u64 word = bits_peek(r);
-    const u32 ones = (u32)__builtin_ctzll(~word | 8);
-    r->bit += ones == 3 ? 7 : ones + 1;
-    switch (ones) {
-    case 0: return TRAP_MEMORY_OUT_OF_BOUNDS;
-    case 1: return IMAGE_POSITION_CALL;
-    case 2: return TRAP_UNREACHABLE;
-    default: return (u32)(word >> 3) & 15;
+u32 position_read(BitReader *r, bool is_first, u32 *kind) {
+    u64 word = bits_peek(r);
+    u32 step = 0, zeros;
+    if (!is_first) {
+        step = number_in(word, &zeros) + 1;
+        word >>= 2 * zeros + 4;
+        r->bit += 2 * zeros + 4;
     }
+    static const u8 KINDS[] = {TRAP_MEMORY_OUT_OF_BOUNDS, IMAGE_POSITION_CALL, TRAP_UNREACHABLE};
+    const u32 ones = (u32)__builtin_ctzll(~word | 8);
+    *kind = ones < COUNT_OF(KINDS) ? KINDS[ones] : (u32)(word >> 3) & 15;
+    r->bit += ones < COUNT_OF(KINDS) ? ones + 1 : 7;
+    return step;
 }
 
 // ---- Blocks ------------------------------------------------------------------------------------
@@ -112,8 +121,8 @@ static bool position_find(const Image *image, u32 text_offset, Position *out) {
     TRY(position_block_open(&table, block, &first, &r));
     u64 at = first;
     for (u32 i = 0; i < IMAGE_BLOCK_ENTRIES; i++) {
-        at += i != 0 ? position_read_step(&r) : 0;
-        const u32 kind = position_read_kind(&r);
+        u32 kind;
+        at += position_read(&r, i == 0, &kind);
         if (!bits_ok(&r) || at > text_offset) {
             return false;
         }
