@@ -148,6 +148,15 @@ def table_rows():
                 yield f"{table}: row {name} is used nowhere"
 
 
+def error_codes():
+    """A test of each error code names it, or what the command calls it."""
+    text = "\n".join(read(path) for path in files(".c", ".h", ".py", under="tests/"))
+    for name, words in re.findall(r'^ERROR\((\w+),[^,]*, "([^"]*)"\)', read("src/base/errors.def"),
+                                  re.MULTILINE):
+        if not re.search(rf"\b(IMAGO_ERROR|ERR)_{name}\b|\"{words}", text):
+            yield f"src/base/errors.def: no test produces {name}"
+
+
 def guards():
     """The include guard of a header is its path in capitals."""
     for path in files(".h", under="src/") + files(".h", under="include/"):
@@ -182,7 +191,8 @@ def stands_alone():
                 yield f"{path}:{number}: mentions a folder outside the tree"
 
 
-CHECKS = [layers, width, banned_calls, asserts, table_rows, guards, headers_alone, stands_alone]
+CHECKS = [layers, width, banned_calls, asserts, table_rows, error_codes, guards, headers_alone,
+          stands_alone]
 
 
 def report():
