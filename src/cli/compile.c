@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/vec.h"
 #include "cli/args.h"
 #include "cli/emit.h"
+#include "cli/guest.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -105,8 +107,28 @@ static int check_and_compile(CompileArgs *c) {
     return end_words(c) ? compile(c) : out_of_memory();
 }
 
-static bool add_word(CompileArgs *c, OptionId id, const char *value) {
-    return vec_push(&c->words, id == OPT_DIR ? "--dir" : "--env") && vec_push(&c->words, value);
+// What the program would say of it when it starts.
+static bool check_word(OptionId id, const char *value, Error *err) {
+    GuestWorld world = {0};
+    const usize bytes = strlen(value) + 1;
+    char *copy = mem_alloc(bytes); // to be cut up
+    bool is_ok = copy != NULL || fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
+    is_ok = is_ok && (id == OPT_DIR ? guest_add_dir(&world, memcpy(copy, value, bytes), err)
+                                    : guest_add_env(&world, value, err));
+    guest_free(&world);
+    mem_free(copy);
+    return is_ok;
+}
+
+// Returns the exit status, 0 on success.
+static int add_word(CompileArgs *c, OptionId id, const char *value) {
+    Error err = ERROR_INIT;
+    if (!check_word(id, value, &err)) {
+        return err.code == IMAGO_ERROR_USAGE ? cli_usage_error(CMD_COMPILE, "%s", err.text)
+                                             : out_of_memory();
+    }
+    const char *name = id == OPT_DIR ? "--dir" : "--env";
+    return vec_push(&c->words, name) && vec_push(&c->words, value) ? 0 : out_of_memory();
 }
 
 // One option. False: *status is the exit status.
@@ -127,7 +149,7 @@ static bool take_option(CompileArgs *c, Args *args, OptionId id, int *status) {
         return c->emit != EMIT_COUNT;
     case OPT_DIR:
     case OPT_ENV:
-        *status = add_word(c, id, args->value) ? 0 : out_of_memory();
+        *status = add_word(c, id, args->value);
         return *status == 0;
     case OPT_OPERAND:
         if (c->input != NULL) {

@@ -249,6 +249,9 @@ def wrong_use(folder):
             ([wat, "--emit", "elf"], 2, "expected image, obj, exe or static-exe"),
             ([wat, "--dir", "."], 2, "for programs"),
             ([wat, "--emit", "obj", "--env", "A=B"], 2, "for programs"),
+            ([wat, "--emit", "exe", "--dir", ""], 2, "one is empty"),
+            ([wat, "--emit", "static-exe", "--dir", "a::"], 2, "one is empty"),
+            ([wat, "--emit", "exe", "--env", "=B"], 2, "expected NAME=VALUE"),
             ([library, "--emit", "exe"], 65, "no function '_start'"),
             ([library, "--emit", "static-exe"], 65, "no function '_start'")]:
         result = start([IMAGO, "compile", "-o", out] + command)
