@@ -251,6 +251,22 @@ static bool skip_annotation_name(Lexer *lex, const char *start) {
     return true;
 }
 
+// A string, or one byte of another token; keeps account of the open parentheses.
+static bool skip_part(Lexer *lex, usize *depth) {
+    const ByteClass class = class_of(lex->at);
+    if (class == BYTE_QUOTE) {
+        bool has_escape;
+        return skip_string(lex, &has_escape, NULL);
+    }
+    if (class == BYTE_HIGH || class == BYTE_BAD) {
+        return illegal_character(lex);
+    }
+    *depth += class == BYTE_OPEN;
+    *depth -= class == BYTE_CLOSE;
+    lex->at++;
+    return true;
+}
+
 // At "(@". What is inside is any tokens with balanced parentheses.
 static bool skip_annotation(Lexer *lex) {
     const char *start = lex->at;
@@ -261,17 +277,7 @@ static bool skip_annotation(Lexer *lex) {
         if (lex->at == lex->end) {
             return text_fail(lex, start, "unclosed annotation");
         }
-        const ByteClass class = class_of(lex->at);
-        if (class == BYTE_QUOTE) {
-            bool has_escape;
-            TRY(skip_string(lex, &has_escape, NULL));
-        } else if (class == BYTE_HIGH || class == BYTE_BAD) {
-            return illegal_character(lex);
-        } else {
-            depth += class == BYTE_OPEN;
-            depth -= class == BYTE_CLOSE;
-            lex->at++;
-        }
+        TRY(skip_part(lex, &depth));
     }
     return true;
 }
@@ -418,17 +424,7 @@ bool text_lex_skip_lists(Lexer *lex, usize depth) {
         if (lex->at == lex->end) {
             return text_fail(lex, lex->at, "unexpected token: end of text, expected ')'");
         }
-        const ByteClass class = class_of(lex->at);
-        if (class == BYTE_QUOTE) {
-            bool has_escape;
-            TRY(skip_string(lex, &has_escape, NULL));
-        } else if (class == BYTE_HIGH || class == BYTE_BAD) {
-            return illegal_character(lex);
-        } else {
-            depth += class == BYTE_OPEN;
-            depth -= class == BYTE_CLOSE;
-            lex->at++;
-        }
+        TRY(skip_part(lex, &depth));
     }
     return true;
 }
