@@ -88,7 +88,7 @@ INLINE bool pass_operands(Walk *w, const char *params, const char *results) {
 }
 
 INLINE bool pass_fixed(Walk *w, ImmKind imm, const char *params, const char *results,
-                              u32 width) {
+                       u32 width) {
     const u32 bytes = imm == IMM_I32      ? leb_bytes_to_4(w->at + 1)
                       : imm == IMM_I64    ? leb_bytes_to_7(w->at + 1)
                       : imm == IMM_MEMARG ? memarg_bytes(w, width)
@@ -308,7 +308,7 @@ static const u8 *end_of_words(const Validator *v) {
 #pragma GCC diagnostic ignored "-Wswitch-enum" // those that are not like most
 // All arguments but the first are constants: one case is left of it.
 INLINE bool pass(Walk *w, Opcode op, ImmKind imm, const char *params, const char *results,
-                        u32 width) {
+                 u32 width) {
     switch (op) {
     case OP_LOCAL_GET:
         return pass_local_get(w);
