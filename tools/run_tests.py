@@ -43,6 +43,7 @@ FOLDERS = {
     "run": (["release"], 600),
     "same": (["release"], 300),
     "layout": (["release", "debug"], 300),
+    "windows": (["debug"], 300),
     "scale": (["release"], 600),
     "fuzz": (["release", "asan"], 300),
     "real": (["release"], 900),

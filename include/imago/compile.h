@@ -29,6 +29,8 @@ typedef struct ImagoCompileOptions {
     /* The image is a program too: where the system starts it, it becomes `imago run` with these
      * options, the image and its arguments (docs/programs.md). NULL-terminated; NULL: it is not. */
     const char *const *program_options;
+    const char *target;      /* system the image is for: "x86_64-linux" (NULL), "x86_64-windows",
+                                which no runtime of this version loads */
 } ImagoCompileOptions;
 
 /* What was done; filled on success if asked for. */

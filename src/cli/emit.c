@@ -71,6 +71,12 @@ static bool write_standalone(const Image *image, const char *const *words, const
     return is_ok;
 }
 
+static bool check_platform(const Image *image, Error *err) {
+    return image->platform == PLATFORM_HERE ||
+           fail(err, USAGE, ERROR_NO_OFFSET, "objects and programs are made for %s only",
+                PLATFORMS[PLATFORM_HERE].name);
+}
+
 static bool check_is_program(const Image *image, Error *err) {
     ImageExport start;
     return (image_export_find(image, STR("_start"), &start) && start.kind == EXTERN_FUNC) ||
@@ -80,6 +86,7 @@ static bool check_is_program(const Image *image, Error *err) {
 
 static bool write_kind(EmitKind kind, const Image *image, const char *const *words,
                        const char *output, Error *err) {
+    TRY(check_platform(image, err));
     TRY(!cli_emits_program(kind) || check_is_program(image, err));
     switch (kind) {
     case EMIT_OBJECT: return write_object(image, output, err);

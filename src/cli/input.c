@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/progress.h"
+#include "image/image.h"
 #include "cli/report.h"
 #include "text/wat.h"
 #include "wasm/decode.h"
@@ -83,7 +84,7 @@ static bool open_image_file(const char *path, int *fd) {
     if (*fd < 0) {
         return false;
     }
-    u8 head[64];
+    u8 head[IMAGE_MAGIC_BYTES];
     const ssize_t count = pread(*fd, head, sizeof head, 0);
     if (count > 0 && imago_is_image(head, (usize)count)) {
         return true;

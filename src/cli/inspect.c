@@ -109,7 +109,7 @@ static void show_needs(Inspect *in) {
 static void show_facts(Inspect *in) {
     const Image *image = in->image;
     u8 id[IMAGE_BUILD_ID_BYTES];
-    put(in, "  format    %d, for ELF x86-64", IMAGE_FORMAT);
+    put(in, "  format    %d, for %s", IMAGE_FORMAT, PLATFORMS[image->platform].name);
     end_line(in);
     put(in, "  made by   ");
     const Str producer = image_producer(image);

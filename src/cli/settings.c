@@ -29,6 +29,7 @@ bool cli_setting(Args *args, OptionId *id, ImagoCompileOptions *options) {
     bool ok = true;
     switch ((int)*id) {
     case OPT_COMPILER: options->compiler = args->value; break;
+    case OPT_TARGET: options->target = args->value; break;
     case OPT_JOBS: ok = args_count(args, OPT_JOBS, MAX_JOBS, &options->threads); break;
     case OPT_NO_ADDRMAP: options->omit_address_map = true; break;
     case OPT_FUNC_ALIGN:

@@ -33,6 +33,7 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
     }
     *out = (DriverOptions){
         .compiler = compiler_find(options->compiler),
+        .platform = platform_find(options->target),
         .threads = options->threads != 0 ? options->threads : available_cores(),
         .omit_address_map = options->omit_address_map,
         .progress = options->progress,
@@ -46,6 +47,14 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
     if (out->compiler == NULL) {
         return fail(err, USAGE, ERROR_NO_OFFSET, "unknown compiler \"%s\"; there are: %s",
                     options->compiler, compiler_names());
+    }
+    if (out->platform == PLATFORM_COUNT) {
+        return fail(err, USAGE, ERROR_NO_OFFSET, "unknown target \"%s\"; there are: %s",
+                    options->target, platform_names());
+    }
+    if (options->program_options != NULL && out->platform != PLATFORM_HERE) {
+        return fail(err, USAGE, ERROR_NO_OFFSET, "programs are made for %s only",
+                    PLATFORMS[PLATFORM_HERE].name);
     }
     const u32 align = options->func_align;
     if ((align & (align - 1)) != 0 || align > LINK_MAX_FUNC_ALIGN) {

@@ -7,12 +7,14 @@
 #include "compile/abi.h"
 #include "link/blob.h"
 #include "types/module.h"
+#include "types/platform.h"
 #include "types/vmctx.h"
 #include "wasm/validate.h"
 
 // What is known of the whole module when functions are compiled. Read-only, shared by workers.
 typedef struct CompilePlan {
     const Module *module;
+    const Platform *platform;
     VmShape shape;
     const u32 *funcref_slots;   // per function: slot of its VmFuncRef in the context, or ID_NONE
     const u32 *canonical_types; // per type: the first equal one

@@ -217,8 +217,9 @@ static bool add_stub(Drive *drive, BlobKind kind, u32 type) {
     CodeOutput *out = &drive->outputs[0];
     const FuncType *func_type = &drive->module->types[type];
     const AbiLayout *abi = &drive->plan->layouts[type];
-    TRY(kind == BLOB_ENTRY_STUB ? stub_entry(out, func_type, abi, blob)
-                                : stub_exit(out, func_type, abi, blob));
+    TRY(kind == BLOB_ENTRY_STUB
+            ? stub_entry(out, func_type, abi, blob)
+            : stub_exit(out, func_type, abi, drive->plan->platform, blob));
     blob->kind = (u8)kind;
     blob->index = type;
     drive->blob_count++;
@@ -288,6 +289,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
         .canonical_types = drive->plan->canonical_types,
         .frozen_tables = drive->plan->frozen_tables,
         .target = &X64_TARGET,
+        .platform = drive->options->platform,
         .blobs = drive->blobs,
         .blob_count = drive->blob_count,
         .outputs = drive->outputs,
@@ -320,6 +322,7 @@ static bool compile_and_link(const Module *module, Arena *arena, BodyUses *uses,
         !plan_module(&plan, arena, module, assumed)) {
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
+    plan.platform = &PLATFORMS[options->platform];
     const u64 start = now_ns();
     bool is_ok = compile_bodies(&drive, arena, uses, err);
     const u64 compiled = now_ns();

@@ -8,6 +8,7 @@
 
 typedef struct DriverOptions {
     const Compiler *compiler;
+    PlatformId platform;
     u32 threads; // at least 1
     bool omit_address_map;
     LinkLayout layout;

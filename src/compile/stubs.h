@@ -5,10 +5,12 @@
 
 #include "compile/abi.h"
 #include "link/blob.h"
+#include "types/platform.h"
 
 // Appends a stub for a function type and its layout to *out and describes it in *blob (all but
 // kind, index, worker). False: out of memory.
 bool stub_entry(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob);
-bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob);
+bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi,
+               const Platform *platform, CodeBlob *blob);
 
 #endif

@@ -218,7 +218,7 @@ static void exit_results(Stub *stub, u32 frame_bytes, Label raise) {
     }
 }
 
-static void exit_raise(Stub *stub, u32 frame_bytes, Label raise) {
+static void exit_raise(Stub *stub, u32 frame_bytes, const Platform *platform, Label raise) {
     CodeBuffer *code = &stub->code;
     code_room(code, 5 * X64_MAX_INST_BYTES);
     code_bind(code, raise);
@@ -227,10 +227,17 @@ static void exit_raise(Stub *stub, u32 frame_bytes, Label raise) {
     x64_mov_ri(code, RAX, BUILTIN_RAISE);
     x64_call_m(code, x64_mem(CONTEXT, VMCTX_BUILTIN_ENTRY));
     call_site(stub);
-    x64_ret(code, 0); // never reached: the call's return address lies in the stub
+    // Never reached: the call's return address lies in the stub.
+    if (platform->unwinder_reads_code) {
+        X64_TARGET.trap(code->at);
+        code->at += X64_TARGET.trap_bytes;
+    } else {
+        x64_ret(code, 0);
+    }
 }
 
-bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi, CodeBlob *blob) {
+bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi,
+               const Platform *platform, CodeBlob *blob) {
     Stub stub = {.type = type, .abi = abi};
     if (setjmp(stub.landing) != 0) {
         code_close(&stub.code);
@@ -256,7 +263,7 @@ bool stub_exit(CodeOutput *out, const FuncType *type, const AbiLayout *abi, Code
     unwind_row(&stub, UNWIND_REMEMBER, 0, 0);
     leave(&stub, abi->param_bytes);
     unwind_row(&stub, UNWIND_RECALL, 0, 0);
-    exit_raise(&stub, frame_bytes, raise);
+    exit_raise(&stub, frame_bytes, platform, raise);
     end(&stub, blob);
     code_close(&stub.code);
     return true;

@@ -14,12 +14,13 @@ void build_id_of(const u64 *hashes, usize count, u8 out[IMAGE_BUILD_ID_BYTES]) {
 
 // The linker puts it directly before our header.
 bool build_id_find(const u8 *bytes, u64 count, u64 *offset, Error *err) {
-    ElfParts elf;
-    TRY(elf_check(&(ImageFile){.bytes = bytes, .count = count}, &elf, err));
+    ImageParts parts;
+    PlatformId platform;
+    TRY(parts_check(&(ImageFile){.bytes = bytes, .count = count}, &platform, &parts, err));
     const u64 our_note = sizeof(Elf64_Nhdr) + 8; // with its name, before the contents
     const u64 note = sizeof(Elf64_Nhdr) + 4 + IMAGE_BUILD_ID_BYTES;
-    if (elf.note_offset >= our_note + note) {
-        *offset = elf.note_offset - our_note - IMAGE_BUILD_ID_BYTES;
+    if (parts.note_offset >= our_note + note) {
+        *offset = parts.note_offset - our_note - IMAGE_BUILD_ID_BYTES;
         Elf64_Nhdr head;
         memcpy(&head, bytes + *offset - 4 - sizeof head, sizeof head);
         if (head.n_type == NT_GNU_BUILD_ID && head.n_descsz == IMAGE_BUILD_ID_BYTES &&

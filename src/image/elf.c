@@ -17,9 +17,15 @@ typedef struct ElfCheck {
     u64 loaded_end; // of the last PT_LOAD, in pages for the executable one
     u32 load_count, exec_count;
     bool has_note;
-    ElfParts *parts;
+    ImageParts *parts;
     Error *err;
 } ElfCheck;
+
+bool elf_has_magic(const void *bytes, usize count) {
+    const u8 *p = bytes;
+    return count >= sizeof(Elf64_Ehdr) && memcmp(p, ELFMAG, SELFMAG) == 0 &&
+           p[EI_CLASS] == ELFCLASS64 && load_u16(p + offsetof(Elf64_Ehdr, e_type)) == ET_DYN;
+}
 
 #define DAMAGED(check, where, ...) fail((check)->err, IMAGE, (where), "damaged image: " __VA_ARGS__)
 
@@ -221,8 +227,8 @@ static bool check_sections(ElfCheck *check) {
     return true;
 }
 
-bool elf_check(const ImageFile *file, ElfParts *out, Error *err) {
-    *out = (ElfParts){0};
+bool elf_check(const ImageFile *file, ImageParts *out, Error *err) {
+    *out = (ImageParts){0};
     ElfCheck check = {.file = file, .parts = out, .err = err};
     TRY(check_header(&check));
     TRY(check_segments(&check));
@@ -231,7 +237,7 @@ bool elf_check(const ImageFile *file, ElfParts *out, Error *err) {
 
 u64 image_declared_bytes(const void *head, u64 head_bytes) {
     Elf64_Ehdr header;
-    if (!image_has_magic(head, head_bytes)) {
+    if (!elf_has_magic(head, head_bytes)) {
         return 0;
     }
     memcpy(&header, head, sizeof header);

@@ -11,28 +11,27 @@
 #define DAMAGED(err, ...) fail(err, IMAGE, ERROR_NO_OFFSET, "damaged image: " __VA_ARGS__)
 
 bool image_has_magic(const void *bytes, usize count) {
-    const u8 *p = bytes;
-    return count >= sizeof(Elf64_Ehdr) && memcmp(p, ELFMAG, SELFMAG) == 0 &&
-           p[EI_CLASS] == ELFCLASS64 && load_u16(p + offsetof(Elf64_Ehdr, e_type)) == ET_DYN;
+    return elf_has_magic(bytes, count) ||
+           pe_has_magic(&(ImageFile){.bytes = bytes, .count = count});
 }
 
 // The format comes first, so that any later version can say what it is.
-static bool load_header(const ImageFile *file, const ElfParts *elf, StoredHeader *header,
+static bool load_header(const ImageFile *file, const ImageParts *parts, StoredHeader *header,
                         Error *err) {
-    const u8 *note = file_at(file, elf->note_offset, elf->note_bytes);
-    const u32 format = elf->note_bytes < sizeof format ? 0 : load_u32(note);
+    const u8 *note = file_at(file, parts->note_offset, parts->note_bytes);
+    const u32 format = parts->note_bytes < sizeof format ? 0 : load_u32(note);
     if (format != IMAGE_FORMAT) {
-        return fail(err, IMAGE, elf->note_offset,
+        return fail(err, IMAGE, parts->note_offset,
                     "image is of format version %u, this library reads %u", format, IMAGE_FORMAT);
     }
-    if (elf->note_bytes != sizeof *header) {
-        return fail(err, IMAGE, elf->note_offset,
+    if (parts->note_bytes != sizeof *header) {
+        return fail(err, IMAGE, parts->note_offset,
                     "damaged image: header of %llu bytes, expected %zu",
-                    (unsigned long long)elf->note_bytes, sizeof *header);
+                    (unsigned long long)parts->note_bytes, sizeof *header);
     }
     memcpy(header, note, sizeof *header);
     if (header->check != image_header_check(note)) {
-        return fail(err, IMAGE, elf->note_offset, "damaged image: wrong check sum of the header");
+        return fail(err, IMAGE, parts->note_offset, "damaged image: wrong check sum of the header");
     }
     return true;
 }
@@ -75,7 +74,8 @@ static bool check_settings(const StoredHeader *header, Error *err) {
     return true;
 }
 
-static bool check_spans(const StoredHeader *header, u64 count, const ElfParts *elf, Error *err) {
+static bool check_spans(const StoredHeader *header, u64 count, const ImageParts *parts,
+                        Error *err) {
     static const char *const NAMES[IMAGE_SPAN_COUNT] = {
 #define SPAN(name, section) section,
 #include "image/spans.def"
@@ -87,8 +87,8 @@ static bool check_spans(const StoredHeader *header, u64 count, const ElfParts *e
         }
     }
     const StoredSpan *text = &header->spans[IMAGE_SPAN_TEXT];
-    if (text->offset != elf->exec_offset || text->bytes != elf->exec_bytes || text->bytes == 0 ||
-        text->bytes > IMAGE_MAX_BYTES) {
+    if (text->offset != parts->exec_offset || text->bytes != parts->exec_bytes ||
+        text->bytes == 0 || text->bytes > IMAGE_MAX_BYTES) {
         return DAMAGED(err, ".text is not the executable segment");
     }
     return true;
@@ -239,18 +239,24 @@ static bool open_snapshot(Image *image, const ImageFile *file, const StoredHeade
     return true;
 }
 
+bool parts_check(const ImageFile *file, PlatformId *platform, ImageParts *out, Error *err) {
+    const bool is_pe = pe_has_magic(file);
+    *platform = is_pe ? PLATFORM_X86_64_WINDOWS : PLATFORM_X86_64_LINUX;
+    return is_pe ? pe_check(file, out, err) : elf_check(file, out, err);
+}
+
 bool image_parse_file(Image *image, const ImageFile *file, Error *err) {
     *image = (Image){.bytes = file->bytes, .byte_count = file->count};
-    ElfParts elf;
+    ImageParts parts;
     StoredHeader header;
-    TRY(elf_check(file, &elf, err));
-    TRY(load_header(file, &elf, &header, err));
+    TRY(parts_check(file, &image->platform, &parts, err));
+    TRY(load_header(file, &parts, &header, err));
     TRY(check_settings(&header, err));
-    TRY(check_spans(&header, file->count, &elf, err));
-    image->exec_offset = elf.exec_offset;
-    image->exec_bytes = align_up(elf.exec_bytes, IMAGE_PAGE_BYTES);
-    image->dynamic_offset = elf.dynamic_offset;
-    image->frame_header_offset = elf.frame_header_offset;
+    TRY(check_spans(&header, file->count, &parts, err));
+    image->exec_offset = parts.exec_offset;
+    image->exec_bytes = align_up(parts.exec_bytes, IMAGE_PAGE_BYTES);
+    image->dynamic_offset = parts.dynamic_offset;
+    image->frame_header_offset = parts.frame_header_offset;
     open_spans(image, &header);
     TRY(open_lists(image, &header, err));
     open_counts(image, &header);
@@ -269,7 +275,7 @@ u64 image_loaded_bytes(const void *start) {
     Elf64_Ehdr header;
     memcpy(&header, bytes, sizeof header);
     const u64 table_bytes = (u64)header.e_phnum * sizeof(Elf64_Phdr);
-    if (!image_has_magic(bytes, sizeof header) || header.e_phnum > IMAGE_MAX_SEGMENTS ||
+    if (!elf_has_magic(bytes, sizeof header) || header.e_phnum > IMAGE_MAX_SEGMENTS ||
         !range_fits(header.e_phoff, table_bytes, IMAGE_PAGE_BYTES)) {
         return 0;
     }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "types/module.h"
+#include "types/platform.h"
 #include "types/trap.h"
 #include "types/vmctx.h"
 
@@ -21,6 +22,7 @@ typedef struct ImageTable {
 typedef struct Image {
     const u8 *bytes; // the whole file, borrowed
     u64 byte_count;
+    PlatformId platform; // that it is for
     // The segment that the loader makes executable: page-aligned range of the file.
     u64 exec_offset, exec_bytes;
     u64 dynamic_offset;      // what debuggers know a loaded object by; 0: none
@@ -46,7 +48,8 @@ typedef struct Image {
 
 // Finds and checks the parts of an image. `bytes` must stay mapped while *image is used. ERR_IMAGE
 // with one sentence (file offset where it helps) for anything that is not an image of this version
-// for this kind of machine; whether this machine has image->cpu_features is left to the caller.
+// for this kind of machine; whether this machine has image->cpu_features, and is of
+// image->platform, is left to the caller.
 // Constant time; reads the first page of a file that the linker wrote.
 bool image_parse(Image *image, const void *bytes, u64 count, Error *err);
 
@@ -73,8 +76,9 @@ bool image_parse_loaded(Image *image, const void *start, Error *err);
 u64 image_declared_bytes(const void *head, u64 head_bytes);
 
 // True if the bytes start as an Imago image (ELF header of a 64-bit shared object, our note not yet
-// checked).
+// checked; or PE headers and our note).
 bool image_has_magic(const void *bytes, usize count);
+enum { IMAGE_MAGIC_BYTES = 1024 }; // of a file are enough for it
 
 // ---- Records; i below the count, else a zero record -------------------------------------------
 // Every name that they return is followed by a zero byte (and may contain others).

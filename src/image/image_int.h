@@ -4,22 +4,34 @@
 
 #include "image/format.h"
 #include "image/image.h"
+#include "image/pe_format.h"
 
-// What the ELF headers say about a file; ranges lie inside the file.
-typedef struct ElfParts {
+// What the headers of ELF or PE say about a file; ranges lie inside the file.
+typedef struct ImageParts {
     u64 exec_offset, exec_bytes; // of the executable segment's contents
     u64 note_offset, note_bytes; // our header
     u64 dynamic_offset;      // of the dynamic section, 0: none
     u64 frame_header_offset; // of .eh_frame_hdr, 0: none
-} ElfParts;
+} ImageParts;
 
 // Where to read a range of the file, which lies inside it.
 static inline const u8 *file_at(const ImageFile *file, u64 offset, u64 bytes) {
     return (range_fits(offset, bytes, file->head_bytes) ? file->head : file->bytes) + offset;
 }
 
+// True if the file starts with the ELF header of a 64-bit shared object.
+bool elf_has_magic(const void *bytes, usize count);
 // Checks ELF header, program headers, dynamic section and section headers. ERR_IMAGE.
-bool elf_check(const ImageFile *file, ElfParts *out, Error *err);
+bool elf_check(const ImageFile *file, ImageParts *out, Error *err);
+
+// True if the file starts as the linker starts images for Windows.
+bool pe_has_magic(const ImageFile *file);
+// Of such a file: the headers, and what elf_check does.
+void pe_headers(const ImageFile *file, PeHeaders *out);
+bool pe_check(const ImageFile *file, ImageParts *out, Error *err);
+
+// Whichever it is; sets *platform.
+bool parts_check(const ImageFile *file, PlatformId *platform, ImageParts *out, Error *err);
 
 // Copies record `i` to *out, which has the table's item_bytes. Beyond the count: zeros, and false.
 static inline bool record_load(const ImageTable *table, u32 i, void *out) {

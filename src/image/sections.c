@@ -5,7 +5,7 @@
 #include "image/build_id.h"
 #include "image/image_int.h"
 
-static ImageTable section_headers(const Image *image) {
+static ImageTable elf_section_headers(const Image *image) {
     Elf64_Ehdr header;
     memcpy(&header, image->bytes, sizeof header);
     const ImageTable none = {image->bytes, 0, sizeof(Elf64_Shdr)};
@@ -21,7 +21,34 @@ static bool has_contents(const Image *image, const Elf64_Shdr *header) {
            range_fits(header->sh_offset, header->sh_size, image->byte_count);
 }
 
-u32 image_section_count(const Image *image) { return section_headers(image).count; }
+static PeHeaders headers_of_pe(const Image *image) {
+    PeHeaders headers;
+    pe_headers(&(ImageFile){.bytes = image->bytes, .count = image->byte_count}, &headers);
+    return headers;
+}
+
+// Counts from 1, as ELF does.
+static ImageSection pe_section(const Image *image, u32 i) {
+    const PeHeaders headers = headers_of_pe(image);
+    if (i == 0 || i > headers.file.section_count) {
+        return (ImageSection){.name = {"", 0}};
+    }
+    const u64 at = PE_AT + offsetof(PeHeaders, sections) + (i - 1) * sizeof(PeSection);
+    const char *name = (const char *)image->bytes + at;
+    const PeSection *section = &headers.sections[i - 1];
+    return (ImageSection){
+        .name = {name, strnlen(name, sizeof section->name)},
+        .type = SHT_PROGBITS,
+        .flags = SHF_ALLOC | ((section->flags & PE_SECTION_EXECUTE) != 0 ? SHF_EXECINSTR : 0),
+        .offset = section->file_at,
+        .bytes = section->memory_bytes,
+    };
+}
+
+u32 image_section_count(const Image *image) {
+    return image->platform == PLATFORM_X86_64_WINDOWS ? headers_of_pe(image).file.section_count + 1u
+                                                      : elf_section_headers(image).count;
+}
 
 static Str section_name(const Image *image, const ImageTable *headers, u32 offset) {
     Elf64_Shdr names;
@@ -35,7 +62,10 @@ static Str section_name(const Image *image, const ImageTable *headers, u32 offse
 }
 
 ImageSection image_section(const Image *image, u32 i) {
-    const ImageTable headers = section_headers(image);
+    if (image->platform == PLATFORM_X86_64_WINDOWS) {
+        return pe_section(image, i);
+    }
+    const ImageTable headers = elf_section_headers(image);
     Elf64_Shdr header;
     if (!record_load(&headers, i, &header)) {
         return (ImageSection){.name = {"", 0}};

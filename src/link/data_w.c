@@ -1,7 +1,7 @@
 // Data segments in .rodata.wasm: plain bytes, or, where the memory is known, its initial contents
 // in whole pages that the runtime maps copy-on-write. The section is
 //
-//     segments that are copied or passive | zeros to a page boundary | snapshot
+//     segments that are copied or passive | zeros to where it can be mapped | snapshot
 //
 // and ends where the text begins, so that the snapshot costs one padding.
 #include "base/alloc.h"
@@ -33,7 +33,8 @@ static bool elems_may_trap(const Module *module) {
 }
 
 // Pages that the active segments touch. False: no snapshot.
-static bool snapshot_range(const Module *module, u64 *address, u64 *bytes) {
+static bool snapshot_range(const Linker *linker, u64 *address, u64 *bytes) {
+    const Module *module = linker->module;
     if (module->memory_count == 0 || elems_may_trap(module)) {
         return false;
     }
@@ -57,8 +58,8 @@ static bool snapshot_range(const Module *module, u64 *address, u64 *bytes) {
     if (sum <= MIN_SNAPSHOT_BYTES) {
         return false;
     }
-    *address = first & ~(u64)(IMAGE_PAGE_BYTES - 1);
-    *bytes = align_up(end, IMAGE_PAGE_BYTES) - *address;
+    *address = first & ~(u64)(linker->platform->map_bytes - 1);
+    *bytes = align_up(end, linker->platform->map_bytes) - *address;
     return *bytes <= MAX_SNAPSHOT_FACTOR * sum + MAX_SNAPSHOT_EXTRA;
 }
 
@@ -84,7 +85,7 @@ static bool make_snapshot(Linker *linker) {
 
 bool data_plan(Linker *linker) {
     const Module *module = linker->module;
-    if (snapshot_range(module, &linker->snapshot_address, &linker->snapshot_bytes)) {
+    if (snapshot_range(linker, &linker->snapshot_address, &linker->snapshot_bytes)) {
         TRY(make_snapshot(linker));
     } else {
         linker->snapshot_bytes = 0;
@@ -102,7 +103,7 @@ u64 data_layout(Linker *linker, u64 at) {
     if (linker->snapshot_bytes == 0) {
         return linker->plain_data_bytes;
     }
-    linker->snapshot_at = align_up(at + linker->plain_data_bytes, IMAGE_PAGE_BYTES) - at;
+    linker->snapshot_at = align_up(at + linker->plain_data_bytes, linker->platform->map_bytes) - at;
     return linker->snapshot_at + linker->snapshot_bytes;
 }
 

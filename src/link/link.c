@@ -8,6 +8,11 @@
 #include "base/check.h"
 #include "link/link_int.h"
 
+static const Container *const CONTAINERS[PLATFORM_COUNT] = {
+    [PLATFORM_X86_64_LINUX] = &ELF_CONTAINER,
+    [PLATFORM_X86_64_WINDOWS] = &PE_CONTAINER,
+};
+
 static u32 *push_none(Linker *linker, u32 count) {
     u32 *out = PUSH(&linker->arena, u32, count);
     if (count != 0) {
@@ -56,8 +61,8 @@ static bool fill_sections(Linker *linker) {
     TRY(data_plan(linker));
     module_write(linker);
     TRY(positions_write(linker));
-    symbols_write(linker);
-    elf_reserve(linker);
+    layout_reserve(linker);
+    linker->container->fill(linker);
     return sections_are_whole(linker);
 }
 
@@ -83,16 +88,17 @@ static void free_code(const LinkInput *input) {
 }
 
 static bool put_sections(Linker *linker, OutFile *out) {
+    u8 fill = 0;
     for (u32 i = 0; i < SECTION_COUNT; i++) {
-        if (i == SECTION_EH_FRAME) {
+        if (i == SECTION_TEXT + 1) {
             free_code(linker->input);
-            unwind_write(linker, align_up(linker->text_bytes, IMAGE_PAGE_BYTES));
-            TRY(sections_are_whole(linker) && elf_layout_behind_text(linker));
+            TRY(linker->container->fill_behind_text(linker) && sections_are_whole(linker) &&
+                layout_behind_text(linker));
         }
         if (linker->section_index[i] != 0 && i != SECTION_STRTAB) {
-            const u8 fill = i == SECTION_EH_FRAME ? TEXT_FILL : 0;
             out_fill(out, fill, linker->section_at[i] - out_at(out));
             put_section(linker, i, out);
+            fill = i == SECTION_TEXT ? TEXT_FILL : 0; // to the end of its page
             writer_free(&linker->sections[i]);
         }
     }
@@ -102,14 +108,14 @@ static bool put_sections(Linker *linker, OutFile *out) {
 // The headers come last, when the sizes of all sections are known.
 static bool write_file(Linker *linker, OutFile *out) {
     Writer headers = {0};
-    out_fill(out, 0, elf_headers_bytes(linker));
+    out_fill(out, 0, linker->container->header_bytes(linker));
     bool ok = put_sections(linker, out);
     if (ok) {
-        elf_headers_write(linker, &headers);
+        linker->container->headers_write(linker, &headers);
         ok = !headers.failed ||
              fail(linker->err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory linking");
     }
-    ok = ok && out_finish(out, headers.at, headers.count, elf_build_id_at(linker));
+    ok = ok && out_finish(out, headers.at, headers.count, layout_build_id_at(linker));
     writer_free(&headers);
     return ok;
 }
@@ -117,9 +123,10 @@ static bool write_file(Linker *linker, OutFile *out) {
 static bool link_all(Linker *linker, int fd) {
     push_arrays(linker);
     TRY(fill_sections(linker));
-    TRY(elf_layout(linker));
+    TRY(layout_up_to_text(linker));
     TRY(place_resolve(linker));
-    elf_finish(linker);
+    layout_finish(linker);
+    linker->container->finish(linker);
     OutFile out;
     const bool ok = out_open(&out, fd, linker->err) && write_file(linker, &out);
     out_close(&out);
@@ -138,7 +145,8 @@ static bool link_landing(Linker *linker, int fd) {
 
 bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err) {
     Linker linker = {
-        .input = input, .module = input->module, .err = err, .start_at = ID_NONE};
+        .input = input, .module = input->module, .err = err, .start_at = ID_NONE,
+        .container = CONTAINERS[input->platform], .platform = &PLATFORMS[input->platform]};
     arena_init(&linker.arena);
     const bool ok = link_landing(&linker, fd);
     if (stats != NULL) {

@@ -7,6 +7,7 @@
 #include "isa/code_target.h"
 #include "link/blob.h"
 #include "types/module.h"
+#include "types/platform.h"
 #include "types/vmctx.h"
 
 enum { LINK_MAX_FUNC_ALIGN = 4096 }; // what mapping an image keeps
@@ -27,6 +28,7 @@ typedef struct LinkInput {
     const u32 *canonical_types; // per type: the first one that is equal
     u64 frozen_tables;        // bit per table below 64
     const CodeTarget *target; // that the code is for
+    PlatformId platform;
     const CodeBlob *blobs;    // defined functions by index, all; then entry stubs, then exit stubs,
                               // those that are needed, by type; equal types share those of the
                               // first of them; then BLOB_START, if there is one
@@ -46,9 +48,9 @@ typedef struct LinkStats {
 // Writes the image to `fd` from offset 0, truncating nothing: an empty file. The same bytes for the
 // same input, however blobs are spread over outputs. Time and memory O(input); the text is not
 // copied. Calls that do not reach go through veneers, in islands between functions. ERR_LIMIT
-// (image beyond 4 GiB; "function F: reference to data out of range", and calls out of functions
-// that are larger than calls reach), ERR_IO, ERR_NO_MEMORY; ERR_INTERNAL if the input contradicts
-// itself.
+// (image beyond 4 GiB, for Windows 2; "function F: reference to data out of range", and calls out
+// of functions that are larger than calls reach), ERR_IO, ERR_NO_MEMORY; ERR_INTERNAL if the input
+// contradicts itself.
 bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err);
 
 #endif

@@ -17,7 +17,15 @@ typedef enum SectionId {
     SECTION_COUNT
 } SectionId;
 
-enum { SEGMENT_COUNT = 7 };
+typedef struct SectionRow {
+    const char *name;
+    u32 type;
+    u64 flags, align, entry_bytes;
+} SectionRow;
+
+extern const SectionRow SECTION_ROWS[SECTION_COUNT];
+
+#define SECTION_BIT(name) (1ull << SECTION_##name)
 
 // int3: what stands between functions, and behind the last one to the end of its page.
 enum { TEXT_FILL = 0xCC };
@@ -44,8 +52,30 @@ typedef struct Veneer {
     u32 next; // the next one for the same function, ID_NONE: none
 } Veneer;
 
-typedef struct Linker {
+typedef struct Linker Linker;
+
+// What stands around the sections that all images have.
+typedef struct Container {
+    u64 max_bytes;   // of an image
+    u64 sections;    // SECTION_BITs of those that there may be
+    u64 page_starts; // of those that start at multiples of a page
+    // Fills the sections before .text that belong to it, which then do not change their sizes.
+    void (*fill)(Linker *linker);
+    u64 (*header_bytes)(const Linker *linker);
+    // Fills in what depends on the places up to .text.
+    void (*finish)(Linker *linker);
+    // Fills the sections behind .text, when the code is gone. ERR_INTERNAL.
+    bool (*fill_behind_text)(Linker *linker);
+    // The file's first bytes, when all sections have places.
+    void (*headers_write)(const Linker *linker, Writer *out);
+} Container;
+
+extern const Container ELF_CONTAINER, PE_CONTAINER;
+
+struct Linker {
     const LinkInput *input;
+    const Container *container;
+    const Platform *platform;
     const Module *module;
     Error *err;
     Arena arena; // all arrays below
@@ -88,7 +118,7 @@ typedef struct Linker {
     u16 section_index[SECTION_COUNT]; // in the header table; 0: left out
     u16 section_count;                // with the null section
     u64 image_bytes;
-} Linker;
+};
 
 // place.c: pieces and text offset of every blob, indexes of functions and stubs. ERR_LIMIT,
 // ERR_INTERNAL.
@@ -148,19 +178,20 @@ u64 symbols_bytes(const Linker *linker);
 void symbols_put(const Linker *linker, OutFile *out);
 void symbols_put_names(const Linker *linker, OutFile *out);
 
-// elf_w.c. Notes and .dynamic, without their values; after it, no section before .text changes its
-// size.
-void elf_reserve(Linker *linker);
+// pdata_w.c: .pdata and .xdata, which stand behind .text. ERR_INTERNAL.
+bool pdata_write(Linker *linker);
+
+// layout.c. The notes, without their values.
+void layout_reserve(Linker *linker);
 // Gives the sections their places up to .text, and those behind it. ERR_LIMIT.
-bool elf_layout(Linker *linker);
-bool elf_layout_behind_text(Linker *linker);
-// Fills in what depends on the places up to .text.
-void elf_finish(Linker *linker);
-// ELF header, program headers and section headers: the file's first bytes. When all have places.
-u64 elf_headers_bytes(const Linker *linker);
-void elf_headers_write(const Linker *linker, Writer *out);
+bool layout_up_to_text(Linker *linker);
+bool layout_behind_text(Linker *linker);
+// The header, into its note; when all up to .text have places.
+void layout_finish(Linker *linker);
 // File offset of the build-id.
-u64 elf_build_id_at(const Linker *linker);
+u64 layout_build_id_at(const Linker *linker);
+// The last section up to `last` that is not left out; at least `first`.
+SectionId layout_last(const Linker *linker, SectionId first, SectionId last);
 
 // What calls reach.
 static inline const UseKind *call_kind(const Linker *linker) {

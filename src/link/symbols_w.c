@@ -68,7 +68,7 @@ static u64 generated_bytes(const Linker *linker) {
 
 void symbols_put_names(const Linker *linker, OutFile *out) {
     char name[NAME_MAX_BYTES];
-    for (u32 i = 0; i < linker->piece_count; i++) {
+    for (u32 i = 0; i < linker->piece_count && linker->generated_name_bytes != 0; i++) {
         const TextPiece *piece = &linker->pieces[i];
         if (piece_own_name(linker, piece) == 0) {
             out_bytes(out, name, generated_name(linker, piece, name));

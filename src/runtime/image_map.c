@@ -53,7 +53,12 @@ static bool file_bytes(int fd, u64 *bytes, Error *err) {
     return true;
 }
 
-static bool check_cpu(const ImagoImage *image, Error *err) {
+static bool check_machine(const ImagoImage *image, Error *err) {
+    if (image->view.platform != PLATFORM_HERE) {
+        return fail(err, UNSUPPORTED, ERROR_NO_OFFSET,
+                    "the image is for %s, this library runs those for %s",
+                    PLATFORMS[image->view.platform].name, PLATFORMS[PLATFORM_HERE].name);
+    }
     const u64 missing = image->view.cpu_features & ~image->engine->cpu_features;
     if (missing != 0) {
         char names[128];
@@ -103,7 +108,7 @@ static void *place_for(ImagoEngine *engine, u64 bytes) {
 static bool use_mapping(ImagoImage *image, u8 *map, const ImageFile *file, Error *err) {
     HostRead read;
     runtime_read_begin(&read, map, file->count);
-    const bool is_good = image_parse_file(&image->view, file, err) && check_cpu(image, err);
+    const bool is_good = image_parse_file(&image->view, file, err) && check_machine(image, err);
     const bool is_there =
         runtime_read_end(&read) || fail(err, IMAGE, ERROR_NO_OFFSET, "the file has been cut");
     return is_good && is_there && make_executable(image, map, err);
@@ -296,7 +301,7 @@ ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start, Imag
     }
     image->is_borrowed = true;
     image->is_whole = true;
-    if (!image_parse_loaded(&image->view, start, error) || !check_cpu(image, error) ||
+    if (!image_parse_loaded(&image->view, start, error) || !check_machine(image, error) ||
         !leave_only_code_executable(&image->view, error)) {
         mem_free(image);
         return NULL;

@@ -109,7 +109,7 @@ MANY_PARTS = """
 """ + "  (func)\n" * 30 + ")"
 
 INSPECTED = (
-    r"image of \d+ bytes", "format    2, for ELF x86-64", r"made by   imago \d.* baseline",
+    r"image of \d+ bytes", "format    2, for x86_64-linux", r"made by   imago \d.* baseline",
     r"needs     x86-64 sse4.1 popcnt$", r"build-id  [0-9a-f]{40}$", "module    parts",
     "start     function 1", r"^  \.text +\d+ +[\d.]+ %  #+$", r"^  headers and padding +\d+",
     r"types: 2\n +0  \(i32\) -> \(\)\n +1  \(\) -> \(\)",

@@ -116,8 +116,24 @@ static void unwind_row(Baseline *b, UnwindOp op, u8 reg, u32 value) {
     }
 }
 
-static void save_register(Baseline *b, u8 reg, u8 dwarf, i32 offset) {
-    x64_rm(&b->code, X64_STORE64, reg, frame(b, offset));
+// Without a red zone, what lies below the stack pointer is lost when a trap is handled.
+static bool pushes_registers(const Baseline *b) { return b->plan->platform->red_zone_bytes == 0; }
+
+static u32 pushed_bytes(const Baseline *b) {
+    return pushes_registers(b) ? 8u * (b->saves_context + 2u * b->saves_registers) : 0;
+}
+
+// To the next place below the frame base: the order of calls is that of the places.
+static void save_register(Baseline *b, u8 reg, i32 offset) {
+    if (pushes_registers(b)) {
+        x64_push(&b->code, reg);
+    } else {
+        x64_rm(&b->code, X64_STORE64, reg, frame(b, offset));
+    }
+}
+
+static void save_for_caller(Baseline *b, u8 reg, u8 dwarf, i32 offset) {
+    save_register(b, reg, offset);
     unwind_row(b, UNWIND_SAVE, dwarf, (u32)((b->has_frame ? 16 : 8) - offset));
 }
 
@@ -135,7 +151,7 @@ static void probe_stack(Baseline *b, u32 bound) {
 }
 
 // Registers are saved before the frame is compared and made, so that a trap of the comparison finds
-// them where the unwind rows say: they fit the guard and the red zone.
+// them where the unwind rows say: they fit the guard and the red zone, or are pushed.
 void masm_prologue(Baseline *b, u32 bound) {
     code_room(&b->code, 16 * X64_MAX_INST_BYTES);
     b->frame_patch = ID_NONE;
@@ -148,11 +164,11 @@ void masm_prologue(Baseline *b, u32 bound) {
         unwind_row(b, UNWIND_CFA_REG, DWARF_RBP, 16);
     }
     if (b->saves_context) {
-        x64_rm(&b->code, X64_STORE64, R13, frame(b, -8));
+        save_register(b, R13, -8);
     }
     if (b->saves_registers) {
-        save_register(b, RBX, DWARF_RBX, rbx_offset(b));
-        save_register(b, R12, DWARF_R12, r12_offset(b));
+        save_for_caller(b, RBX, DWARF_RBX, rbx_offset(b));
+        save_for_caller(b, R12, DWARF_R12, r12_offset(b));
     }
     if (b->has_frame) {
         if (bound >= VM_STACK_PROBE_BYTES) {
@@ -180,7 +196,7 @@ void masm_epilogue(Baseline *b) {
         x64_rm(&b->code, X64_MOV64, R12, frame(b, r12_offset(b)));
     }
     if (b->has_frame) {
-        patch_frame(b, (u32)align_up((u64)(-(i64)b->lowest), 16));
+        patch_frame(b, (u32)align_up((u64)(-(i64)b->lowest), 16) - pushed_bytes(b));
         x64_leave(&b->code);
         unwind_row(b, UNWIND_REMEMBER, 0, 0);
         unwind_row(b, UNWIND_CFA_REG, DWARF_RSP, 8);

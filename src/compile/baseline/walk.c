@@ -105,8 +105,8 @@ static void reserve(Baseline *b) {
 
 static void choose_frame(Baseline *b, u32 bound) {
     const FuncFacts *facts = b->facts;
-    enum { RED_ZONE_BYTES = 128 };
-    b->has_frame = facts->has_call || facts->has_builtin || bound > RED_ZONE_BYTES;
+    b->has_frame = facts->has_call || facts->has_builtin ||
+                   bound > b->plan->platform->red_zone_bytes;
     b->frame_base = b->has_frame ? 5 : 4; // rbp, rsp
     b->stack_param_bias = b->has_frame ? 16 : 8;
 }

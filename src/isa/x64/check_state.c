@@ -189,7 +189,7 @@ static void step_shift_right(Checker *c) {
     set_operand(c, data_of(!inst->w || is_far ? UPPER_ZERO : check_upper(old)));
 }
 
-// sub rsp, imm behind the prologue's push and move.
+// sub rsp, imm behind the prologue's push and move, and pushes of registers that are saved.
 static bool step_take_frame(Checker *c) {
     enum { SUB = 5 };
     const X64Inst *inst = c->inst;
@@ -199,12 +199,12 @@ static bool step_take_frame(Checker *c) {
     }
     const bool is_prologue = (inst->reg & 7) == SUB && inst->w && c->in_first_block &&
                              state->regs[RBP].kind == REG_FRAME &&
-                             state->depth == PROLOGUE_DEPTH && state->frame_depth == 0;
+                             state->depth >= PROLOGUE_DEPTH && state->frame_depth == 0;
     if (!is_prologue || inst->imm < 0 || inst->imm > INT32_MAX / 2) {
         return check_complain(c, "writes the stack pointer"), true;
     }
     if (inst->imm >= c->input->stack_probe_bytes &&
-        (i64)state->probed < inst->imm + PROLOGUE_DEPTH) {
+        (i64)state->probed < inst->imm + state->depth) {
         check_complain(c, "a large frame without comparing with the stack's limit");
     }
     state->depth += (i32)inst->imm;
