@@ -48,7 +48,7 @@ static Label label_of(Baseline *b, Control *control) {
 
 static Control *open_control(Baseline *b, ControlKind kind, i32 block_type) {
     const Control control = {
-        .kind = (u8)kind,
+        .kind = (u32)kind & 7,
         .block_type = block_type,
         .label = LABEL_NONE,
         .state = STATE_NONE,
@@ -79,7 +79,7 @@ static void open_if(Baseline *b, Control *control) {
     u32 count;
     (void)block_params(b, control, &count);
     const u8 condition = take_condition(b);
-    control->height = b->sp - count;
+    control->height = (b->sp - count) & HEIGHT_MASK;
     operands_to_slots(b, count); // code arrives from elsewhere, too
     control->other_state = state_save(b);
     control->else_label = code_label(&b->code);
@@ -97,7 +97,7 @@ void emit_block(Baseline *b, const OpRow *row) {
         open_if(b, control);
         return;
     }
-    control->height = b->sp - count;
+    control->height = (b->sp - count) & HEIGHT_MASK;
     settle(b, control->height);
     if (kind == CONTROL_LOOP) {
         open_loop(b, control, &b->facts->loops[loop]);

@@ -126,14 +126,14 @@ const u8 *label_types(const Baseline *b, const Control *control, u32 *count) {
 
 static const MergeState EMPTY_STATE = {.result_reg = NO_REG};
 
-static const MergeState *state_of(const Baseline *b, u32 state) {
+static const MergeState *state_of(const Baseline *b, u16 state) {
     assert(state != STATE_NONE);
     return state == STATE_EMPTY ? &EMPTY_STATE : &b->states.at[state];
 }
 
 // A fresh state, or STATE_EMPTY when there are too many.
-static u32 state_new(Baseline *b) {
-    u32 state = b->free_state;
+static u16 state_new(Baseline *b) {
+    const u16 state = b->free_state;
     if (state != STATE_NONE) {
         b->free_state = b->states.at[state].next_free;
         return state;
@@ -144,10 +144,10 @@ static u32 state_new(Baseline *b) {
     if (!vec_push(&b->states, EMPTY_STATE)) {
         out_of_memory(b);
     }
-    return (u32)b->states.count - 1;
+    return (u16)(b->states.count - 1);
 }
 
-void state_drop(Baseline *b, u32 state) {
+void state_drop(Baseline *b, u16 state) {
     if (state < STATE_EMPTY) {
         b->states.at[state].next_free = b->free_state;
         b->free_state = state;
@@ -169,8 +169,8 @@ static void snapshot(const Baseline *b, MergeState *state, u8 result_reg) {
     state->dirty = b->regs.dirty & state->used;
 }
 
-u32 state_save(Baseline *b) {
-    const u32 state = state_new(b);
+u16 state_save(Baseline *b) {
+    const u16 state = state_new(b);
     if (state == STATE_EMPTY) {
         regs_flush(b, 0);
     } else {
@@ -205,7 +205,7 @@ void repin(Baseline *b) {
     }
 }
 
-void state_load(Baseline *b, u32 id) {
+void state_load(Baseline *b, u16 id) {
     const MergeState *state = state_of(b, id);
     const u32 agree = agreeing(b, state);
     for (u32 left = b->regs.used & b->regs.is_local & ~agree; left != 0; left &= left - 1) {
@@ -413,7 +413,7 @@ static void drop_cold_locals(Baseline *b, u32 wanted) {
 }
 
 void loop_fix(Baseline *b, Control *control, const LoopFacts *facts) {
-    const u32 state = state_new(b);
+    const u16 state = state_new(b);
     control->state = state;
     b->regs.pinned = 0;
     u32 operands;

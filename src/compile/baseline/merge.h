@@ -36,9 +36,9 @@ void edge_emit(Baseline *b, const Control *control);
 void label_enter(Baseline *b, Control *control);
 
 // Snapshot of the locals in registers, for the other arm of an `if`; and its return.
-u32 state_save(Baseline *b);
-void state_load(Baseline *b, u32 state);
-void state_drop(Baseline *b, u32 state);
+u16 state_save(Baseline *b);
+void state_load(Baseline *b, u16 state);
+void state_drop(Baseline *b, u16 state);
 // Chooses and loads the locals that stand in registers in the loop, fixes its label's state.
 void loop_fix(Baseline *b, Control *control, const LoopFacts *facts);
 // Pins the locals that the present loop's header wants and that stand where it wants them.

@@ -56,7 +56,7 @@ typedef struct RegFile {
 typedef struct MergeState {
     u32 used, dirty, pinned;
     u8 result_reg; // NO_REG: in its slot
-    u32 next_free;
+    u16 next_free;
     u32 owner[REG_COUNT];
     Label edge;  // wide labels: code that makes the edge from a stack of edge_sp entries
     u32 edge_sp;
@@ -69,8 +69,8 @@ enum { WIDE_OPERANDS = 8 };
 
 // Merge states alive at once; a label beyond that gets the state "everything in memory".
 enum { MAX_MERGE_STATES = 4096 };
-#define STATE_NONE ID_NONE
-#define STATE_EMPTY (ID_NONE - 1) // no local in a register, result in its slot
+#define STATE_NONE 0xFFFFu
+#define STATE_EMPTY 0xFFFEu // no local in a register, result in its slot
 
 typedef enum ControlKind {
     CONTROL_FUNC,
@@ -80,17 +80,18 @@ typedef enum ControlKind {
     CONTROL_ELSE,
 } ControlKind;
 
+// Small: a module can open a block with every two of its bytes.
+enum { HEIGHT_MASK = (1 << 29) - 1 }; // an operand takes a byte of the body, which is far smaller
 typedef struct Control {
-    u8 kind;
-    u8 reserved[3];
-    u32 height;       // of the operand stack below its parameters
+    u32 kind : 3;
+    u32 height : 29;  // of the operand stack below its parameters
     i32 block_type;   // as decoded: type index, or negative code
     Label label;      // where a branch goes; LABEL_NONE before the first one
-    u32 state;        // of the label: index in states, STATE_NONE before the first branch
     Label else_label; // CONTROL_IF
-    u32 other_state;  // CONTROL_IF: at its start, for the second arm; CONTROL_LOOP: header state of
-                      // the enclosing loop
     Label table_stub; // during br_table: where its entry goes
+    u16 state;        // of the label: index in states, STATE_NONE before the first branch
+    u16 other_state;  // CONTROL_IF: at its start, for the second arm; CONTROL_LOOP: header state of
+                      // the enclosing loop
 } Control;
 
 // Out of line: which trap an entry of a frozen table that is not of the wanted type means.
@@ -120,12 +121,12 @@ typedef struct Baseline {
     VEC(Control) controls;
     VEC(LocalState) locals;
     VEC(MergeState) states;
-    u32 free_state;
+    u16 free_state;
     // Registers.
     RegFile regs;
     u32 allocatable; // registers that values may be in
     u32 locked;      // operands of the present instruction: not to be evicted
-    u32 loop_state;  // header state of the innermost loop
+    u16 loop_state;  // header state of the innermost loop
     bool is_dead;    // the present position cannot be reached
     Label return_edge; // as MergeState.edge, for a function of many results
     u32 return_edge_sp;
