@@ -17,6 +17,9 @@ enum {
     MAX_RESULTS = 1000,
     MAX_LOCALS = 50000, // with the parameters
     MAX_BODY_BYTES = 7654321,
+    // Ours: operands on a function's stack beyond one a byte of its body. Calls with a thousand
+    // results would make gigabytes of them.
+    MAX_EXTRA_OPERANDS = 1 << 20,
     MAX_TABLE_ENTRIES = 10000000,
     MAX_BR_TABLE = 65520,
 };

@@ -101,7 +101,6 @@ struct Validator {
 };
 
 enum {
-    MAX_OPERANDS = 7654321,
     SHORT_PARAMS = 7, // operands compared at once
     STACK_PAD = 8,    // bytes below the lowest operand, so that a word behind any can be loaded
 };

@@ -3,12 +3,14 @@
 // In dead code (behind an unconditional branch) operands below the frame's base exist in any type
 // and number: popping there succeeds. A popped unknown that is pushed again is VAL_NONE.
 #include "base/alloc.h"
+#include "types/limits.h"
 #include "wasm/validate_int.h"
 
 bool stack_ensure(Validator *v, u32 count) {
     const usize height = (usize)(v->sp - v->stack);
-    if (height + count > MAX_OPERANDS) {
-        return fail_at(v, LIMIT, v->op_at, "more than %d operands on the stack", MAX_OPERANDS);
+    const usize limit = (usize)(v->end - v->body) + MAX_EXTRA_OPERANDS;
+    if (height + count > limit) {
+        return fail_at(v, LIMIT, v->op_at, "more than %zu operands on the stack", limit);
     }
     const usize needed = height + count + (usize)(v->end - v->at) + 1;
     if (LIKELY(needed <= v->stack_room)) {

@@ -17,6 +17,7 @@
 
 #include "compile/baseline/baseline.h"
 #include "isa/code_buffer.h"
+#include "types/limits.h"
 #include "wasm/opcode.h"
 
 enum { REG_COUNT = 32, FIRST_FLOAT_REG = 16, NO_REG = ABI_MEMORY };
@@ -81,7 +82,8 @@ typedef enum ControlKind {
 } ControlKind;
 
 // Small: a module can open a block with every two of its bytes.
-enum { HEIGHT_MASK = (1 << 29) - 1 }; // an operand takes a byte of the body, which is far smaller
+enum { HEIGHT_MASK = (1 << 29) - 1 };
+_Static_assert(MAX_BODY_BYTES + MAX_EXTRA_OPERANDS <= HEIGHT_MASK, "a height has 29 bits");
 typedef struct Control {
     u32 kind : 3;
     u32 height : 29;  // of the operand stack below its parameters
