@@ -8,7 +8,8 @@ set(IMAGO_WARNINGS
   -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init
   -Wdouble-promotion -Winit-self -Wstack-usage=4096)
 
-set(IMAGO_C_FLAGS -ffunction-sections -fdata-sections -fno-common -fvisibility=hidden -fno-strict-aliasing)
+set(IMAGO_C_FLAGS -ffunction-sections -fdata-sections -fno-common -fvisibility=hidden
+  -fno-strict-aliasing)
 foreach(flag ${IMAGO_WARNINGS})
   string(MAKE_C_IDENTIFIER "HAVE${flag}" name)
   check_c_compiler_flag("-Werror ${flag}" ${name})

@@ -167,5 +167,6 @@ bool validate_func(Validator *v, u32 func, FuncFacts *facts, Error *err) {
     if (facts != NULL) {
         publish(v, max_stack, facts);
     }
+    control_trim(v);
     return true;
 }

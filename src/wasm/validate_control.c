@@ -52,6 +52,19 @@ static bool grow_frames(Validator *v) {
     return true;
 }
 
+void control_trim(Validator *v) {
+    enum { KEPT = 1 << 16 };
+    const usize bytes = KEPT * sizeof(Frame);
+    if (v->frames_end - v->frames <= KEPT) {
+        return;
+    }
+    Frame *frames = mem_grow(v->frames, bytes, bytes);
+    if (frames != NULL) {
+        v->frames = frames;
+        v->frames_end = frames + KEPT;
+    }
+}
+
 // The frame's operands begin at the stack's present top.
 static bool push_frame(Validator *v, u32 type, u8 byte) {
     if (UNLIKELY(v->top + 1 == v->frames_end)) {

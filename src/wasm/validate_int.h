@@ -219,6 +219,8 @@ static inline bool type_has_v128(const FuncType *type) {
 // Blocks, branches, calls (validate_control.c); v->at is behind the opcode.
 bool control_init(Validator *v);  // a new validator; false: out of memory
 bool control_begin(Validator *v); // the function's own frame
+// Gives back what a function with very many open blocks took: its compiler needs as much next.
+void control_trim(Validator *v);
 bool control_block(Validator *v);
 bool control_loop(Validator *v);
 bool control_if(Validator *v);
