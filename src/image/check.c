@@ -269,6 +269,7 @@ bool image_check(const Image *image, Error *err) {
         {"trap table", check_traps},
         {"address map", check_addresses},
         {"unwind table", check_frames},
+        {"unwind table", check_pdata},
         {"symbols", check_symbols},
     };
     TRY(check_tables(image, err));

@@ -140,20 +140,29 @@ def check_snapshot(counts, folder):
         counts.expect(imago("verify", image)[0] == 0, "verify an image without functions")
 
 
+def check_damaged(counts, image, data, at, message, flip=1):
+    bad = bytearray(data)
+    bad[at] ^= flip
+    with open(image + ".bad", "wb") as file:
+        file.write(bad)
+    status, _, text = imago("verify", image + ".bad")
+    counts.expect(status == 65 and message in text, "verify an image damaged at", at, status, text)
+    counts.expect(imago("inspect", image + ".bad")[0] in (0, 65, 69), "inspect it")
+
+
 def check_refusal(counts, image):
     status, _, text = imago("run", image)
     counts.expect(status == 69 and "the image is for x86_64-windows" in text, status, text)
     counts.expect(imago("objdump", image)[0] == 0, "objdump")
     with open(image, "rb") as file:
         data = file.read()
+    found = re.search(r"ExceptionTableRVA: (\S+)",
+                      unwind.run(tool("llvm-readobj"), "--file-headers", image))
+    check_damaged(counts, image, data, int(found[1], 16) + 12, "unwind table")
     rng = random.Random(1)
     for _ in range(FLIPS):
-        bad = bytearray(data)
-        bad[rng.randrange(rng.choice((1024, len(bad))))] ^= 1 << rng.randrange(8)
-        with open(image + ".bad", "wb") as file:
-            file.write(bad)
-        counts.expect(imago("verify", image + ".bad")[0] == 65, "a damaged image")
-        counts.expect(imago("inspect", image + ".bad")[0] in (0, 65, 69), "inspect a damaged image")
+        at = rng.randrange(rng.choice((1024, len(data))))
+        check_damaged(counts, image, data, at, "", 1 << rng.randrange(8))
 
 
 def run_steps(counts, folder, wine, compiler):
@@ -200,7 +209,8 @@ def main():
         counts.skip("llvm-readobj or llvm-objdump is not here")
     else:
         wine = shutil.which("wine64") or shutil.which("/usr/lib/wine/wine64")
-        with tempfile.TemporaryDirectory() as folder:
+        # Wine's server may be at work a little longer than its program.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             check_modules(counts, folder)
             check_snapshot(counts, folder)
             run_steps(counts, folder, wine, shutil.which("x86_64-w64-mingw32-gcc"))
