@@ -234,7 +234,8 @@ def size_part(chosen, options):
             text[engine.name] = sizes["text"] + sizes["padding"]
             row += [text[engine.name] / code, sizes["file"] / os.path.getsize(module)]
             parts = [sizes[group] for group in (*GROUPS, "rest")]
-            shares.append([f"{name} {engine.name}", *(100 * part / sizes["file"] for part in parts)])
+            percent = [100 * part / sizes["file"] for part in parts]
+            shares.append([f"{name} {engine.name}", *percent])
             raw.row(name, engine.name, os.path.getsize(module), code, *parts, sizes["file"])
         if "imago" in text and text.get("winch"):
             quotients.append(text["imago"] / text["winch"])

@@ -230,9 +230,9 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
     if (b->out->code.count > UINT32_MAX) {
         return fail(err, LIMIT, b->op_offset, "more than 4 GiB of code in a thread");
     }
-    u8 *entries = b->out->rodata.at + b->rodata_start;
     for (usize i = 0; i < b->table_labels.count; i++) {
-        store_u32(entries + 4 * i, code_label_offset(&b->code, (Label){b->table_labels.at[i]}));
+        store_u32(b->out->rodata.at + b->rodata_start + 4 * i,
+                  code_label_offset(&b->code, (Label){b->table_labels.at[i]}));
     }
     *blob = (CodeBlob){
         .kind = BLOB_FUNC,
