@@ -306,7 +306,7 @@ def frames_are_clean(guest):
             done = subprocess.run(reader + [image], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   check=False, timeout=60)
             text = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
-            found = re.search(r".*(warning|error|unknown).*", text, re.I)
+            found = re.search(r".*\b(warning|error|unknown)\b.*", text, re.I)
             assert done.returncode == 0 and not done.stderr and not found, \
                 f"{reader[0]} of {source} {layout}: {found and found[0]} {done.stderr[:200]}"
 
