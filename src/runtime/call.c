@@ -43,7 +43,8 @@ static ImagoStatus enter(ImagoStore *store, const EntryPoint *entry, ImagoValue 
                    runtime_host_call_direct(store, host_func_of_vmctx(entry->vmctx), values);
     }
     ImagoStore *outer_store = runtime_thread.store;
-    const VmExec outer = store->exec;
+    // Where the last call's stack ended says nothing when none is running.
+    const VmExec outer = store->exec.host_sp == NULL ? store->idle : store->exec;
     const ImagoStatus status = arch_enter(entry, values, store, &outer);
     store->exec = outer;
     runtime_thread.store = outer_store;

@@ -191,6 +191,44 @@ TEST(references) {
     world_delete(&world);
 }
 
+static ImagoStatus do_nothing(void *env, ImagoCaller *caller, ImagoValue *values) {
+    (void)env;
+    (void)caller;
+    (void)values;
+    return IMAGO_OK;
+}
+
+// Every call has the whole guest stack, however deep the one before it called the host.
+TEST(after_a_deep_call) {
+    const ImagoStoreOptions options = {.size = sizeof options, .stack_bytes = 256 << 10};
+    World world = world_new(&options);
+    world_define(&world, "nothing", &WORLD_I32_TO_I32, do_nothing, NULL);
+    EXPECT_EQ(world_add(&world,
+                        "(module (import \"env\" \"nothing\" (func $f (param i32) (result i32)))"
+                        " (func $deep (export \"deep\") (param i32) (result i32)"
+                        "  (if (result i32) (local.get 0)"
+                        "   (then (i32.add (i32.const 1)"
+                        "    (call $deep (i32.sub (local.get 0) (i32.const 1)))))"
+                        "   (else (call $f (i32.const 0)))))"
+                        " (func (export \"first\") (param i32) (result i32)"
+                        "  (call $deep (local.get 0)))"
+                        " (func (export \"second\") (param i32) (result i32)"
+                        "  (call $deep (local.get 0))))"),
+              IMAGO_OK);
+    int32_t depth = 64, result = 0;
+    while (world_call_i32(&world, "deep", depth, &result) == IMAGO_OK) {
+        depth *= 2;
+    }
+    do { // fits once, but not twice
+        depth -= depth / 8;
+    } while (world_call_i32(&world, "deep", depth, &result) != IMAGO_OK);
+    EXPECT_CALL(&world, "deep", depth, depth);
+    EXPECT_CALL(&world, "first", depth, depth);
+    EXPECT_CALL(&world, "deep", depth, depth);
+    EXPECT_CALL(&world, "second", depth, depth);
+    world_delete(&world);
+}
+
 int main(void) {
     RUN(prepared);
     RUN(refused);
@@ -199,5 +237,6 @@ int main(void) {
     RUN(other_thread);
     RUN(lent_to_another_thread);
     RUN(references);
+    RUN(after_a_deep_call);
     return test_end();
 }
