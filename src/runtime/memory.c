@@ -111,28 +111,35 @@ void runtime_memory_forget(const ImagoImage *image) {
 
 // ---- Contents -----------------------------------------------------------------------------------
 
-// Maps the snapshot's bytes to `at`, writable and private. The second way needs no descriptor, but
-// takes 2 us longer: it moves the pages of the image's own mapping, which gets them again from the
-// file when they are read (Linux 5.13). False: there is zeroed memory as before.
-static bool map_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
+// Moves the pages of the image's own mapping, which gets them again from the file when they are
+// read (Linux 5.13). Needs no descriptor, but takes 2 us longer. False: zeroed memory as before.
+static bool move_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
     const usize bytes = snapshot->bytes;
-    const int access = PROT_READ | PROT_WRITE, kind = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
-    if (image->fd >= 0) {
-        return mmap(at, bytes, access, kind, image->fd, (off_t)snapshot->file_offset) !=
-               MAP_FAILED;
-    }
+    const int access = PROT_READ | PROT_WRITE;
     void *source = (void *)(uintptr_t)(image->view.bytes + snapshot->file_offset);
-    if (image->is_buffer || image->is_borrowed || // there, pages might not come back
-        mremap(source, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) ==
-            MAP_FAILED) {
-        return false;
-    }
-    if (mprotect(at, bytes, access) == 0) {
+    const bool is_moved = mremap(source, bytes, bytes,
+                                 MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) == at;
+    if (is_moved && mprotect(at, bytes, access) == 0) {
         return true;
     }
-    const void *blank = mmap(at, bytes, access, kind | MAP_ANONYMOUS, -1, 0);
-    CHECK(blank == at);
+    // What was there may be gone even if nothing was moved: Linux 5.7 to 5.12 refuse that late.
+    if (is_moved || !os_clear(at, bytes)) {
+        const void *blank = mmap(at, bytes, access,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+        CHECK(blank == at);
+    }
     return false;
+}
+
+// Maps the snapshot's bytes to `at`, writable and private. False: zeroed memory as before.
+static bool map_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
+    if (image->fd >= 0) {
+        return mmap(at, snapshot->bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd,
+                    (off_t)snapshot->file_offset) != MAP_FAILED;
+    }
+    // From the embedder's memory, pages might not come back.
+    return !image->is_buffer && !image->is_borrowed && move_private(image, at, snapshot);
 }
 
 // Puts the snapshot into a memory of zeros.
