@@ -59,6 +59,7 @@ static void end(Stub *stub, CodeBlob *blob) {
     *blob = (CodeBlob){
         .code_at = (u32)stub->code.start,
         .code_bytes = bytes,
+        .align = STUB_ALIGN,
         .first_fixup = (u32)stub->out->fixups.count,
         .first_site = stub->first_site,
         .site_count = (u32)stub->out->sites.count - stub->first_site,
