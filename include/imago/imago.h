@@ -126,8 +126,9 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
 /* Maps an image file. Constant time: open, pread, mmap, mprotect, close. The file must not be
  * changed in place while the image lives (replace it by rename). Should it be cut nevertheless, or
  * be shorter than its headers say, then the next instantiation, or call of a function that was not
- * called before, fails with ERROR_IMAGE, and guest code that runs into what is missing traps. Names
- * and types that were handed out are not protected.
+ * called before, fails with ERROR_IMAGE, and guest code that runs into a missing page traps. Not
+ * protected: names and types that were handed out; the host's writing to a memory whose image has
+ * been cut; and the rest of a page that the file now ends in, which reads as zeros, as code, too.
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
 /* The same of an open file, which is borrowed during the call; refuses one that is too short. gdb

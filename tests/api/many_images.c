@@ -1,4 +1,5 @@
 // Thousands of images in one process, and one image in several processes.
+#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -8,7 +9,7 @@
 
 #include "world.h"
 
-enum { IMAGES = 10000, TIMED = 500, PROCESSES = 4 };
+enum { IMAGES = 10000, SNAPSHOTS = 600, TIMED = 500, PROCESSES = 4 };
 
 static char folder[64];
 
@@ -50,14 +51,15 @@ static const char *image_path(int i) {
     return path;
 }
 
-// Each answers with its own number. A memory with contents, so that descriptors would be kept.
+// Each answers with its own number. The first ones' memories have contents enough for a snapshot:
+// more of them than may keep their descriptors.
 static bool write_image(int i) {
-    char text[256];
+    char text[4608];
     ImagoError error = IMAGO_ERROR_INIT;
     (void)snprintf(text, sizeof text,
-                   "(module (memory 1) (data (i32.const 0) \"\\%02x\\%02x\")"
+                   "(module (memory 1) (data (i32.const 0) \"\\%02x\\%02x%0*d\")"
                    " (func (export \"f\") (result i32) (i32.load16_u (i32.const 0))))",
-                   (unsigned)i & 0xFF, (unsigned)i >> 8);
+                   (unsigned)i & 0xFF, (unsigned)i >> 8, i < SNAPSHOTS ? 4200 : 1, 0);
     if (!imago_compile_file(text, strlen(text), image_path(i), NULL, NULL, &error)) {
         TEST_FAIL("%s", error.text);
         return false;
@@ -88,6 +90,18 @@ static void expect_answer(ImagoEngine *engine, ImagoImage *image, int expected) 
     imago_store_delete(store);
 }
 
+static int open_descriptors(void) {
+    int count = 0;
+    DIR *open = opendir("/proc/self/fd");
+    while (open != NULL && readdir(open) != NULL) {
+        count++;
+    }
+    if (open != NULL) {
+        closedir(open);
+    }
+    return count;
+}
+
 TEST(ten_thousand_images) {
     static ImagoImage *images[IMAGES];
     static double times[IMAGES];
@@ -97,6 +111,7 @@ TEST(ten_thousand_images) {
     ImagoEngine *engine = imago_engine_new(NULL);
     ImagoError error = IMAGO_ERROR_INIT;
     imago_image_delete(imago_image_open(engine, image_path(0), &error));
+    const int open_before = open_descriptors();
     const long before = memory_kib("/proc/self/status", "VmRSS:");
     for (int i = 0; i < IMAGES; i++) {
         const double start = now_us();
@@ -107,6 +122,8 @@ TEST(ten_thousand_images) {
             return;
         }
     }
+    const int kept = open_descriptors() - open_before;
+    EXPECT_EQ(kept, 256);
     const long after = memory_kib("/proc/self/status", "VmRSS:");
     const double first = median(times, TIMED);
     const double last = median(times + IMAGES - TIMED, TIMED);
