@@ -148,6 +148,7 @@ bool validate_func(Validator *v, u32 func, FuncFacts *facts, Error *err) {
     const Module *m = v->module;
     const Func *function = &m->funcs[func];
     v->err = err;
+    v->wants_facts = facts != NULL;
     v->func = func;
     v->type = &m->types[function->type];
     v->body = v->at = v->op_at = m->bytes + function->body_offset;

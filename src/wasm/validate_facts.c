@@ -217,6 +217,9 @@ static u32 serial_of_loop(const Validator *v, u32 ordinal) {
 }
 
 bool facts_loop_begin(Validator *v) {
+    if (!v->wants_facts) { // as if there were no loops: locals stay known
+        return true;
+    }
     const u32 ordinal = (u32)v->loops.count;
     if (v->open_loops.count != 0) {
         v->loops.at[v->open_loops.at[v->open_loops.count - 1]].has_call = v->loop_has_call;
@@ -294,6 +297,9 @@ static void keep_hots(Validator *v, LoopFacts *loop, const u64 *best, u32 count)
 }
 
 void facts_loop_end(Validator *v) {
+    if (!v->wants_facts) {
+        return;
+    }
     const u32 ordinal = v->open_loops.at[--v->open_loops.count];
     LoopFacts *loop = &v->loops.at[ordinal];
     u64 best[MAX_HOT_LOCALS];

@@ -52,6 +52,7 @@ struct Validator {
     Error *err;
     u64 tables_used;
     bool has_ref_func;
+    bool wants_facts; // somebody reads the facts of the present function
 
     // The body being walked.
     u32 func;
