@@ -100,7 +100,7 @@ static void touch(Validator *v, LocalFacts *local, u32 index) {
         .type = (u8)declared_type(v, index),
         .is_param = is_param,
         .last_loop = ID_NONE,
-        .def_depth = is_param ? DEF_FUNC : DEF_NONE,
+        .def_depth = is_param || !v->wants_facts ? DEF_FUNC : DEF_NONE,
     };
     v->is_out_of_memory |= !vec_push(&v->accessed, index);
 }
