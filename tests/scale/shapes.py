@@ -226,11 +226,11 @@ def wide_ifs(size):
 
 @shape
 def branches_at_wide_ends(size):
-    """A block in a block, and at the end of each a branch with five hundred values."""
-    many = [I32] * 500
+    """A block in a block, and at the end of each a branch with a hundred values."""
+    many = [I32] * 100
     step = const(0) + BR_IF + b"\0" + END
     count = size // (len(step) + 2)
-    code = get(0) * 500 + b"\x02\1" * count + step * count + DROP * 500
+    code = get(0) * 100 + b"\x02\1" * count + step * count + DROP * 100
     return module([wasm.body(code + END)], (func_type([I32], []), func_type(many, many)))
 
 
