@@ -218,9 +218,9 @@ def blocks_with_parameters_and_results(size):
 
 @shape
 def wide_ifs(size):
-    many = [I32] * 100
+    many = [I32] * 50
     step = const(1) + b"\x04\1\x05" + END
-    code = get(0) * 100 + step * (size // len(step)) + DROP * 100
+    code = get(0) * 50 + step * (size // len(step)) + DROP * 50
     return module([wasm.body(code + END)], (func_type([I32], []), func_type(many, many)))
 
 
