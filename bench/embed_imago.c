@@ -9,6 +9,8 @@
 
 static ImagoEngine *engine;
 static const char *compiler;
+static ImagoLinker *functions; // of the module that is instantiated
+static ImagoLinked *linked;    // NULL: it imports more than functions
 static ImagoStore *calls_store;
 static ImagoFunc *same, *loop;
 static ImagoCall prepared_same;
@@ -47,13 +49,34 @@ static void *imago_load(const char *path) {
 
 static void imago_unload(void *module) { imago_image_delete(module); }
 
-// A linker belongs to a store: nothing can be done ahead.
-static bool imago_prepare(void *module) { return module != NULL; }
-
 static ImagoStatus refuse(void *env, ImagoCaller *caller, ImagoValue *values) {
     (void)env;
     (void)values;
     return imago_caller_trap(caller, "an import that only stands in");
+}
+
+static bool define_funcs(const ImagoImage *image, ImagoError *error) {
+    for (uint32_t i = 0; i < imago_image_import_count(image); i++) {
+        const ImagoImport import = imago_image_import(image, i);
+        if (import.type.kind == IMAGO_EXTERN_FUNC &&
+            !imago_linker_define_func(functions, import.module, import.name, &import.type.func,
+                                      refuse, NULL, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Modules that import functions only are linked once; what else is imported belongs to a store.
+static bool imago_prepare(void *module) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    bool has_others = false;
+    for (uint32_t i = 0; i < imago_image_import_count(module); i++) {
+        has_others |= imago_image_import(module, i).type.kind != IMAGO_EXTERN_FUNC;
+    }
+    functions = imago_linker_new(engine, &error);
+    return functions != NULL && define_funcs(module, &error) &&
+           (has_others || (linked = imago_linker_link(functions, module, &error)) != NULL);
 }
 
 static bool make_item(ImagoStore *store, const ImagoExternType *type, ImagoExtern *item,
@@ -61,9 +84,6 @@ static bool make_item(ImagoStore *store, const ImagoExternType *type, ImagoExter
     const ImagoValue zero = {.bits = {0, 0}};
     item->kind = type->kind;
     switch (type->kind) {
-    case IMAGO_EXTERN_FUNC:
-        item->of.func = imago_func_new(store, &type->func, refuse, NULL, error);
-        break;
     case IMAGO_EXTERN_TABLE:
         item->of.table = imago_table_new(store, type->value, &type->limits, zero, error);
         break;
@@ -73,36 +93,45 @@ static bool make_item(ImagoStore *store, const ImagoExternType *type, ImagoExter
     case IMAGO_EXTERN_GLOBAL:
         item->of.global = imago_global_new(store, type->value, type->is_mutable, zero, error);
         break;
+    case IMAGO_EXTERN_FUNC: return false;
     }
     return item->of.func != NULL;
 }
 
-static bool define_imports(ImagoStore *store, ImagoLinker *linker, const ImagoImage *image,
-                           bool with_funcs, ImagoError *error) {
+static bool define_others(ImagoStore *store, ImagoLinker *linker, const ImagoImage *image,
+                          ImagoError *error) {
     for (uint32_t i = 0; i < imago_image_import_count(image); i++) {
         const ImagoImport import = imago_image_import(image, i);
         ImagoExtern item = {.of.func = NULL};
-        if (import.type.kind == IMAGO_EXTERN_FUNC && !with_funcs) {
-            continue;
-        }
-        if (!make_item(store, &import.type, &item, error) ||
-            !imago_linker_define(linker, import.module, import.module_bytes, import.name,
-                                 import.name_bytes, item, error)) {
+        if (import.type.kind != IMAGO_EXTERN_FUNC &&
+            (!make_item(store, &import.type, &item, error) ||
+             !imago_linker_define(linker, import.module, import.module_bytes, import.name,
+                                  import.name_bytes, item, error))) {
             return false;
         }
     }
     return true;
 }
 
+static ImagoStatus instantiate(ImagoStore *store, const ImagoImage *image, ImagoError *error) {
+    ImagoInstance *instance;
+    if (linked != NULL) {
+        return imago_linked_instantiate(linked, store, &instance, error);
+    }
+    ImagoLinker *linker = imago_linker_extend(functions, error);
+    const bool is_defined = linker != NULL && define_others(store, linker, image, error);
+    const ImagoStatus status =
+        is_defined ? imago_linker_instantiate(linker, store, image, &instance, error) : IMAGO_FAIL;
+    imago_linker_delete(linker);
+    return status;
+}
+
 static bool imago_instantiate(void *module, uint32_t count) {
     ImagoError error = IMAGO_ERROR_INIT;
     ImagoStore *store = imago_store_new(engine, NULL, &error);
-    ImagoLinker *linker = store != NULL ? imago_linker_new(store, &error) : NULL;
-    bool ok = linker != NULL;
+    bool ok = store != NULL;
     for (uint32_t i = 0; ok && i < count; i++) {
-        ImagoInstance *instance;
-        ok = define_imports(store, linker, module, i == 0, &error) &&
-             imago_linker_instantiate(linker, module, &instance, &error) == IMAGO_OK;
+        ok = instantiate(store, module, &error) == IMAGO_OK;
     }
     imago_store_delete(store);
     return ok || failed("instantiate", &error);
@@ -123,9 +152,9 @@ static bool imago_ready(void *module, bool is_checked) {
     ImagoInstance *instance;
     ImagoExtern item[2];
     calls_store = imago_store_new(engine, NULL, &error);
-    ImagoLinker *linker = imago_linker_new(calls_store, &error);
+    ImagoLinker *linker = imago_linker_new(engine, &error);
     if (!imago_linker_define_func(linker, "host", "same", &TYPE, host_same, NULL, &error) ||
-        imago_linker_instantiate(linker, module, &instance, &error) != IMAGO_OK ||
+        imago_linker_instantiate(linker, calls_store, module, &instance, &error) != IMAGO_OK ||
         !imago_instance_export(instance, "same", 4, &item[0]) ||
         !imago_instance_export(instance, "loop", 4, &item[1]) ||
         !imago_func_prepare(calls_store, item[0].of.func, &TYPE, &prepared_same, &error)) {

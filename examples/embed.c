@@ -46,18 +46,22 @@ static bool call_run(ImagoStore *store, ImagoFunc *run, int32_t a, int32_t b, Im
     return status == IMAGO_OK || status == IMAGO_TRAP;
 }
 
-static bool use(ImagoStore *store, const ImagoImage *image, ImagoError *error) {
+static bool use(ImagoEngine *engine, ImagoStore *store, const ImagoImage *image,
+                ImagoError *error) {
     static const uint8_t I32 = IMAGO_I32;
     static const ImagoFuncType TYPE = {.params = &I32, .param_count = 1};
     static char said[] = "the guest says";
-    ImagoLinker *linker = imago_linker_new(store, error); // ends with its store
+    ImagoLinker *linker = imago_linker_new(engine, error);
     ImagoInstance *instance;
     ImagoExtern run;
-    return linker != NULL &&
-           imago_linker_define_func(linker, "host", "report", &TYPE, report, said, error) &&
-           imago_linker_instantiate(linker, image, &instance, error) == IMAGO_OK &&
-           imago_instance_export(instance, "run", 3, &run) &&
-           call_run(store, run.of.func, 85, 2, error) && call_run(store, run.of.func, 85, 0, error);
+    const bool ok =
+        linker != NULL &&
+        imago_linker_define_func(linker, "host", "report", &TYPE, report, said, error) &&
+        imago_linker_instantiate(linker, store, image, &instance, error) == IMAGO_OK &&
+        imago_instance_export(instance, "run", 3, &run) &&
+        call_run(store, run.of.func, 85, 2, error) && call_run(store, run.of.func, 85, 0, error);
+    imago_linker_delete(linker);
+    return ok;
 }
 
 int main(void) {
@@ -73,7 +77,7 @@ int main(void) {
     if (image != NULL) {
         store = imago_store_new(engine, NULL, &error);
     }
-    const bool ok = store != NULL && use(store, image, &error);
+    const bool ok = store != NULL && use(engine, store, image, &error);
     if (!ok) {
         fprintf(stderr, "embed: %s\n", error.text);
     }

@@ -22,13 +22,13 @@ int main(int argc, char **argv) {
     ImagoEngine *engine = imago_engine_new(&error);
     ImagoImage *image = engine ? imago_image_open(engine, argv[1], &error) : NULL;
     ImagoStore *store = image ? imago_store_new(engine, NULL, &error) : NULL;
-    ImagoLinker *linker = store ? imago_linker_new(store, &error) : NULL;
+    ImagoLinker *linker = store ? imago_linker_new(engine, &error) : NULL;
     if (linker == NULL) {
         return give_up(argv[1], &error);
     }
 
     ImagoInstance *instance;
-    if (imago_linker_instantiate(linker, image, &instance, &error) != IMAGO_OK) {
+    if (imago_linker_instantiate(linker, store, image, &instance, &error) != IMAGO_OK) {
         return give_up("instantiate", &error);
     }
     ImagoExtern add;

@@ -6,12 +6,12 @@
  *   engine   process-wide state: signal handlers, signature ids. Shared by all threads.
  *   image    a mapped file, read-only. Shared by all threads and stores.
  *   store    a world of instances that may see each other. One thread at a time.
- *   linker   names what imports resolve to, in one store.
+ *   linker   names what imports resolve to. Filled by one thread, then shared by all.
  *
  * Ownership: `_new`/`_open` hand out an object, `_delete` ends it; what a store gives out
  * (instances, functions, memories, tables, globals, traps) belongs to the store and ends with it.
- * An engine must outlive its images and stores, an image the stores that instantiated it. Pointers
- * to const are borrowed.
+ * An engine must outlive its images, linkers and stores, an image the stores that instantiated it.
+ * Pointers to const are borrowed.
  *
  * Errors: functions that can fail return false (or NULL) and describe the failure in *error, which
  * may be NULL. A trap is not an error: calls return an ImagoStatus.
@@ -43,6 +43,7 @@ typedef struct ImagoEngine ImagoEngine;
 typedef struct ImagoImage ImagoImage;
 typedef struct ImagoStore ImagoStore;
 typedef struct ImagoLinker ImagoLinker;
+typedef struct ImagoLinked ImagoLinked;
 typedef struct ImagoInstance ImagoInstance;
 typedef struct ImagoFunc ImagoFunc;
 typedef struct ImagoMemory ImagoMemory;
@@ -313,30 +314,52 @@ IMAGO_API bool imago_global_set(ImagoGlobal *global, ImagoValue value);
 
 /* ---- Linking and instances ----------------------------------------------------------------- */
 
-/* NULL: ERROR_NO_MEMORY. Deleted before its store or with it. */
-IMAGO_API ImagoLinker *imago_linker_new(ImagoStore *store, ImagoError *error);
+/* NULL: ERROR_NO_MEMORY. */
+IMAGO_API ImagoLinker *imago_linker_new(ImagoEngine *engine, ImagoError *error);
+/* A linker with all that `base` has, and room for more: what a store has of its own beside host
+ * functions that all share. What it defines itself comes first; `base` is bound to no store.
+ * NULL: ERROR_NO_MEMORY, ERROR_USAGE (`base` is bound, or an extension itself). */
+IMAGO_API ImagoLinker *imago_linker_extend(ImagoLinker *base, ImagoError *error);
+/* At any time: instances keep the functions that they were linked with. linker may be NULL. */
 IMAGO_API void imago_linker_delete(ImagoLinker *linker);
-/* Gives a name a meaning; the latest definition of a name wins. The strings are copied. */
+/* Gives a name a meaning; the latest definition of a name wins. The strings are copied. An item of
+ * a store binds the linker to that store: ERROR_USAGE for those of another, and when it is to
+ * instantiate in another. ERROR_NO_MEMORY. */
 IMAGO_API bool imago_linker_define(ImagoLinker *linker, const char *module, size_t module_bytes,
                                    const char *name, size_t name_bytes, ImagoExtern item,
                                    ImagoError *error);
-/* imago_func_new and define in one; zero-terminated names. */
+/* Defines a host function that serves every store (imago_caller_store, imago_store_user tell which
+ * one calls); zero-terminated names. type and strings are copied, env is borrowed as long as the
+ * linker and its instances live. ERROR_NO_MEMORY, ERROR_LIMIT, ERROR_USAGE. */
 IMAGO_API bool imago_linker_define_func(ImagoLinker *linker, const char *module, const char *name,
                                         const ImagoFuncType *type, ImagoCallback callback,
                                         void *env, ImagoError *error);
-/* Defines every export of an instance under `module`. */
+/* Defines every export of an instance under `module`, which binds the linker to its store. */
 IMAGO_API bool imago_linker_define_instance(ImagoLinker *linker, const char *module,
                                             size_t module_bytes, ImagoInstance *instance,
                                             ImagoError *error);
 
-/* Instantiates an image: resolves imports by name, checks their types, initialises memories, tables
- * and globals, runs active segments and the start function (WebAssembly 2.0, 4.5.4).
+/* Looks an image's imports up, for many instances. What is defined later under the same names does
+ * not count. Deleted before the image and, if the linker is bound to a store, unused after that.
+ * NULL: ERROR_LINK naming the import, ERROR_IMAGE, ERROR_USAGE (another engine's image),
+ * ERROR_NO_MEMORY. */
+IMAGO_API ImagoLinked *imago_linker_link(ImagoLinker *linker, const ImagoImage *image,
+                                         ImagoError *error);
+/* linked may be NULL. */
+IMAGO_API void imago_linked_delete(ImagoLinked *linked);
+/* Instantiates an image: checks the types of memories, tables and globals that it imports,
+ * initialises its own, runs active segments and the start function (WebAssembly 2.0, 4.5.4).
+ * Thread-safe, each thread with a store of its own.
  *   instance  written unless IMAGO_FAIL: a trap in a segment or the start function leaves an
  *             instance whose effects on shared memories and tables stay, as the specification says
- * IMAGO_FAIL: ERROR_LINK naming the import, ERROR_LIMIT, ERROR_NO_MEMORY; the store is
- * unchanged. */
-IMAGO_API ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *image,
+ * IMAGO_FAIL: ERROR_LINK naming the import, ERROR_LIMIT, ERROR_NO_MEMORY, ERROR_IMAGE, ERROR_USAGE
+ * (a store that the linker's items do not belong to); the store is unchanged. */
+IMAGO_API ImagoStatus imago_linked_instantiate(const ImagoLinked *linked, ImagoStore *store,
                                                ImagoInstance **instance, ImagoError *error);
+/* imago_linker_link and imago_linked_instantiate in one. */
+IMAGO_API ImagoStatus imago_linker_instantiate(ImagoLinker *linker, ImagoStore *store,
+                                               const ImagoImage *image, ImagoInstance **instance,
+                                               ImagoError *error);
 
 /* false if there is no export of that name. O(log exports). */
 IMAGO_API bool imago_instance_export(ImagoInstance *instance, const char *name, size_t name_bytes,

@@ -108,7 +108,7 @@ bool guest_open(Guest *guest, const GuestWorld *world, const ImagoStoreOptions *
                 Error *err) {
     guest->store = imago_store_new(guest->engine, options, err);
     TRY(guest->store != NULL);
-    guest->linker = imago_linker_new(guest->store, err);
+    guest->linker = imago_linker_new(guest->engine, err);
     return guest->linker != NULL && make_wasi(guest, world, err);
 }
 
@@ -150,7 +150,7 @@ static int finish(const Guest *guest, ImagoStatus status, const Error *err) {
 bool guest_start(Guest *guest, int *exit_status) {
     Error err = ERROR_INIT;
     const ImagoStatus status =
-        imago_linker_instantiate(guest->linker, guest->image, &guest->instance, &err);
+        imago_linker_instantiate(guest->linker, guest->store, guest->image, &guest->instance, &err);
     *exit_status = finish(guest, status, &err);
     return status == IMAGO_OK;
 }

@@ -116,7 +116,7 @@ static Made instantiate(Wast *w, const WastModule *module, ImagoInstance **insta
         const bool is_unsupported = err->code == IMAGO_ERROR_UNSUPPORTED && !w->requires_simd;
         return is_unsupported ? MADE_UNSUPPORTED : MADE_ERROR;
     }
-    switch (imago_linker_instantiate(w->linker, image, instance, err)) {
+    switch (imago_linker_instantiate(w->linker, w->store, image, instance, err)) {
     case IMAGO_OK:
         return MADE;
     case IMAGO_FAIL:
@@ -398,7 +398,7 @@ static bool run_commands(Wast *w, Str text, Result *result, Error *err) {
 static bool open_world(Wast *w, Error *err) {
     w->store = imago_store_new(w->engine, NULL, err);
     TRY(w->store != NULL);
-    w->linker = imago_linker_new(w->store, err);
+    w->linker = imago_linker_new(w->engine, err);
     return w->linker != NULL && wast_define_host(w->store, w->linker, err);
 }
 

@@ -101,6 +101,7 @@ typedef struct ImageExternType {
 
 typedef struct ImageImport {
     Str module, name;
+    u32 index; // in the index space of its kind
     ImageExternType type;
 } ImageImport;
 ImageImport image_import(const Image *image, u32 i);

@@ -131,6 +131,7 @@ ImageImport image_import(const Image *image, u32 i) {
     return (ImageImport){
         .module = string_at(image, stored.module_offset, stored.module_bytes),
         .name = string_at(image, stored.name_offset, stored.name_bytes),
+        .index = stored.index,
         .type = image_extern_type(image, (ExternKind)stored.kind, stored.index),
     };
 }

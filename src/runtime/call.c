@@ -122,7 +122,7 @@ ImagoStatus runtime_call(ImagoStore *store, const VmFuncRef *ref, ImagoValue *va
 // ---- Public -------------------------------------------------------------------------------------
 
 static bool check_func(const ImagoStore *store, const ImagoFunc *func, Error *err) {
-    if (func == NULL || store_of_func(func) != store) {
+    if (func == NULL || !runtime_func_serves(store, func)) {
         return fail(err, USAGE, ERROR_NO_OFFSET,
                     func == NULL ? "no function" : "a function of another store");
     }

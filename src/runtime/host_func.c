@@ -56,6 +56,14 @@ static bool has_hidden_param(const FuncType *type) {
     return memory_bytes(result_places(NULL, NULL), type_results(type), type->result_count) != 0;
 }
 
+static ImagoCallback callback_of(const HostFunc *host) {
+    ImagoCallback callback;
+    memcpy(&callback, host->vmctx + VMCTX_HOST_CALLBACK, sizeof callback);
+    return callback;
+}
+
+static void *env_of(const HostFunc *host) { return vmctx_get(host->vmctx, VMCTX_HOST_ENV); }
+
 int runtime_host_call(HostFunc *host, void *caller, ImagoValue *values, HostSpill *spill,
                       const u8 *stack) {
     const FuncType *type = &host->type;
@@ -67,10 +75,7 @@ int runtime_host_call(HostFunc *host, void *caller, ImagoValue *values, HostSpil
         memcpy(&values[i], place_next(&places, param), param == VAL_V128 ? 16 : 8);
         runtime_value_clean(&values[i], param);
     }
-    ImagoCallback callback;
-    memcpy(&callback, host->vmctx + VMCTX_HOST_CALLBACK, sizeof callback);
-    const ImagoStatus status =
-        callback(vmctx_get(host->vmctx, VMCTX_HOST_ENV), (ImagoCaller *)caller, values);
+    const ImagoStatus status = callback_of(host)(env_of(host), (ImagoCaller *)caller, values);
     if (status != IMAGO_OK) {
         return (int)status;
     }
@@ -88,10 +93,8 @@ ImagoStatus runtime_host_call_direct(ImagoStore *store, HostFunc *host, ImagoVal
     for (u32 i = 0; i < type->param_count; i++) {
         runtime_value_clean(&values[i], (ValType)type_params(type)[i]);
     }
-    ImagoCallback callback;
-    memcpy(&callback, host->vmctx + VMCTX_HOST_CALLBACK, sizeof callback);
-    const ImagoStatus status =
-        callback(vmctx_get(host->vmctx, VMCTX_HOST_ENV), (ImagoCaller *)host->vmctx, values);
+    ImagoCaller *caller = (ImagoCaller *)store->host_vmctx;
+    const ImagoStatus status = callback_of(host)(env_of(host), caller, values);
     if (status != IMAGO_OK) {
         return runtime_host_outcome(store);
     }
@@ -117,9 +120,7 @@ static bool check_type(const ImagoFuncType *type, Error *err) {
     return true;
 }
 
-static void fill_host_func(HostFunc *host, ImagoStore *store, ImagoCallback callback, void *env) {
-    vmctx_set(host->vmctx, VMCTX_EXEC, &store->exec);
-    vmctx_set(host->vmctx, VMCTX_BUILTIN_ENTRY, (const void *)(uintptr_t)arch_builtin_entry);
+static void fill_host_func(HostFunc *host, ImagoCallback callback, void *env) {
     memcpy(host->vmctx + VMCTX_HOST_CALLBACK, &callback, sizeof callback);
     vmctx_set(host->vmctx, VMCTX_HOST_ENV, env);
     const FuncType *type = &host->type;
@@ -133,14 +134,14 @@ static void fill_host_func(HostFunc *host, ImagoStore *store, ImagoCallback call
     host->ref.vmctx = host->vmctx;
 }
 
-ImagoFunc *imago_func_new(ImagoStore *store, const ImagoFuncType *type, ImagoCallback callback,
-                          void *env, ImagoError *error) {
-    if (!check_type(type, error)) {
+HostFunc *runtime_host_func_open(ImagoEngine *engine, const ImagoFuncType *type,
+                                 ImagoCallback callback, void *env, Error *err) {
+    if (!check_type(type, err)) {
         return NULL;
     }
     HostFunc *host = mem_alloc(sizeof *host + type->param_count + type->result_count);
     if (host == NULL) {
-        error_set(error, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
+        error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
         return NULL;
     }
     if (type->param_count != 0) {
@@ -149,12 +150,37 @@ ImagoFunc *imago_func_new(ImagoStore *store, const ImagoFuncType *type, ImagoCal
     if (type->result_count != 0) {
         memcpy(host->types + type->param_count, type->results, type->result_count);
     }
+    host->engine = engine;
     host->type = (FuncType){host->types, type->param_count, type->result_count};
-    fill_host_func(host, store, callback, env);
-    if (!runtime_engine_sig(store->engine, &host->type, &host->ref.sig, error)) {
+    fill_host_func(host, callback, env);
+    if (!runtime_engine_sig(engine, &host->type, &host->ref.sig, err)) {
         mem_free(host);
         return NULL;
     }
+    return host;
+}
+
+HostFunc *runtime_host_func_copy(ImagoEngine *engine, const VmFuncRef *ref, Error *err) {
+    const HostFunc *host = host_func_of_vmctx(ref->vmctx);
+    const ImagoFuncType type = runtime_public_type(&host->type);
+    return runtime_host_func_open(engine, &type, callback_of(host), env_of(host), err);
+}
+
+void runtime_host_funcs_free(HostFunc *first) {
+    while (first != NULL) {
+        HostFunc *next = first->next;
+        mem_free(first);
+        first = next;
+    }
+}
+
+ImagoFunc *imago_func_new(ImagoStore *store, const ImagoFuncType *type, ImagoCallback callback,
+                          void *env, ImagoError *error) {
+    HostFunc *host = runtime_host_func_open(store->engine, type, callback, env, error);
+    if (host == NULL) {
+        return NULL;
+    }
+    vmctx_set(host->vmctx, VMCTX_EXEC, &store->exec);
     host->next = store->host_funcs;
     store->host_funcs = host;
     return (ImagoFunc *)&host->ref;

@@ -1,5 +1,6 @@
 // Host functions: C functions with a context of their own, so that guest code calls them as it
-// calls everything else (docs/abi.md, "Stubs in the image").
+// calls everything else (docs/abi.md, "Stubs in the image"). That context names a store (EXEC) only
+// if the function belongs to one; those of linkers serve all stores.
 #ifndef RUNTIME_HOST_FUNC_H
 #define RUNTIME_HOST_FUNC_H
 
@@ -13,7 +14,8 @@ typedef struct HostFunc {
     u32 values_bytes, pop_bytes;
     VmFuncRef ref;
     FuncType type; // types owned, behind the record
-    struct HostFunc *next; // in store->host_funcs
+    ImagoEngine *engine;   // whose type ids ref.sig is of
+    struct HostFunc *next; // in the list of its owner, a store or linker
     u8 types[];
 } HostFunc;
 
@@ -27,6 +29,15 @@ _Static_assert(ARCH_HOST_VALUES_BYTES == offsetof(HostFunc, values_bytes), "arch
 _Static_assert(ARCH_HOST_POP_BYTES == offsetof(HostFunc, pop_bytes), "arch_offsets.h");
 _Static_assert(ARCH_SPILL_BYTES == sizeof(HostSpill), "arch_offsets.h");
 _Static_assert(ARCH_SPILL_FLOATS == offsetof(HostSpill, floats), "arch_offsets.h");
+
+// A host function without owner or store. type is copied; env is borrowed as long as it lives.
+// ERR_NO_MEMORY, ERR_LIMIT, ERR_USAGE: no such value type.
+HostFunc *runtime_host_func_open(ImagoEngine *engine, const ImagoFuncType *type,
+                                 ImagoCallback callback, void *env, Error *err);
+// The same function once more.
+HostFunc *runtime_host_func_copy(ImagoEngine *engine, const VmFuncRef *ref, Error *err);
+// Frees a list of them.
+void runtime_host_funcs_free(HostFunc *first);
 
 static inline HostFunc *host_func_of_vmctx(void *vmctx) { return (HostFunc *)vmctx; }
 

@@ -7,7 +7,7 @@
 #include "runtime/value.h"
 #include "types/limits.h"
 
-enum { NAME_BYTES = 96, TYPE_BYTES = 64 };
+enum { NAME_BYTES = 96, TYPE_BYTES = 64, IMPORT_KINDS = 4 };
 
 // `"module"."name"`, as messages quote it.
 typedef struct ImportName {
@@ -42,9 +42,8 @@ static bool is_incompatible(const ImageImport *import, const char *expected, con
 
 // ---- Functions ----------------------------------------------------------------------------------
 
-static bool take_func(ImagoInstance *instance, const ImageImport *import, u32 index,
-                      const ImagoFunc *func, Error *err) {
-    const Image *view = &instance->image->view;
+static bool find_func(const Image *view, const ImageImport *import, const ImagoFunc *func,
+                      VmImport *out, Error *err) {
     VmFuncRef *ref = (VmFuncRef *)(uintptr_t)func;
     const ImageType wanted = image_type(view, import->type.type);
     const FuncType found = runtime_func_type(ref);
@@ -57,7 +56,7 @@ static bool take_func(ImagoInstance *instance, const ImageImport *import, u32 in
     const bool is_host = vmctx_get(ref->vmctx, VMCTX_INSTANCE) == NULL;
     // The image's own stub for the type passes the arguments without looking at the type.
     const bool has_stub = is_host && wanted.exit_stub < view->text_bytes;
-    *instance_import(instance, index) = (VmImport){
+    *out = (VmImport){
         .code = has_stub ? (void *)(uintptr_t)(view->text + wanted.exit_stub) : ref->code,
         .vmctx = ref->vmctx,
         .ref = ref,
@@ -83,8 +82,8 @@ static bool limits_match(const Limits *wanted, u64 size, const Limits *found) {
            (!wanted->has_max || (found->has_max && found->max <= wanted->max));
 }
 
-static bool take_table(ImagoInstance *instance, const ImageImport *import, u32 index,
-                       ImagoTable *table, Error *err) {
+static bool take_table(ImagoInstance *instance, const ImageImport *import, ImagoTable *table,
+                       Error *err) {
     const TableType *wanted = &import->type.table, *found = &table->type;
     char wanted_text[TYPE_BYTES], found_text[TYPE_BYTES];
     if (wanted->elem != found->elem) {
@@ -95,7 +94,8 @@ static bool take_table(ImagoInstance *instance, const ImageImport *import, u32 i
             import, limits_text("table", wanted->limits.min, &wanted->limits, wanted_text),
             limits_text("table", table->vm.count, &found->limits, found_text), err);
     }
-    vmctx_set(instance->vmctx, (u32)vmctx_table_at(&instance->image->view.shape, index), table);
+    vmctx_set(instance->vmctx, (u32)vmctx_table_at(&instance->image->view.shape, import->index),
+              table);
     return true;
 }
 
@@ -113,7 +113,7 @@ static bool take_memory(ImagoInstance *instance, const ImageImport *import, Imag
     return true;
 }
 
-static bool take_global(ImagoInstance *instance, const ImageImport *import, u32 index,
+static bool take_global(ImagoInstance *instance, const ImageImport *import,
                         const ImagoGlobal *global, Error *err) {
     const GlobalType *wanted = &import->type.global, *found = &global->type;
     if (wanted->type != found->type || wanted->is_mutable != found->is_mutable) {
@@ -124,45 +124,69 @@ static bool take_global(ImagoInstance *instance, const ImageImport *import, u32 
                        found->is_mutable ? "mutable" : "immutable", val_name(found->type));
         return is_incompatible(import, wanted_text, found_text, err);
     }
-    instance->globals[index] = *global;
-    vmctx_set(instance->vmctx, (u32)vmctx_global_at(&instance->image->view.shape, index),
-              global->value);
+    instance->globals[import->index] = *global;
+    vmctx_set(instance->vmctx,
+              (u32)vmctx_global_at(&instance->image->view.shape, import->index), global->value);
     return true;
 }
 
 // ---- All ----------------------------------------------------------------------------------------
 
-static bool take_import(ImagoInstance *instance, const ImageImport *import, u32 index,
-                        const ImagoExtern *item, Error *err) {
-    if ((u32)item->kind != (u32)import->type.kind) {
-        return is_incompatible(import, kind_name(import->type.kind), kind_name(item->kind), err);
-    }
+static bool take_item(ImagoInstance *instance, const ImageImport *import, const ImagoExtern *item,
+                      Error *err) {
     switch (item->kind) {
-    case IMAGO_EXTERN_FUNC: return take_func(instance, import, index, item->of.func, err);
-    case IMAGO_EXTERN_TABLE: return take_table(instance, import, index, item->of.table, err);
+    case IMAGO_EXTERN_TABLE: return take_table(instance, import, item->of.table, err);
     case IMAGO_EXTERN_MEMORY: return take_memory(instance, import, item->of.memory, err);
-    case IMAGO_EXTERN_GLOBAL: return take_global(instance, import, index, item->of.global, err);
-    default: return false;
+    case IMAGO_EXTERN_GLOBAL: return take_global(instance, import, item->of.global, err);
+    case IMAGO_EXTERN_FUNC:
+    default: return false; // not among the items
     }
 }
 
-bool runtime_imports_resolve(ImagoInstance *instance, const ImagoLinker *linker, Error *err) {
+bool runtime_imports_take(ImagoInstance *instance, const ImagoLinked *linked, Error *err) {
     const Image *view = &instance->image->view;
-    const u32 counts[] = {view->func_import_count, view->table_import_count,
-                          view->memory_import_count, view->global_import_count};
-    u32 seen[COUNT_OF(counts)] = {0};
+    if (view->func_import_count != 0) {
+        memcpy(instance_import(instance, 0), linked->funcs,
+               view->func_import_count * sizeof *linked->funcs);
+    }
+    for (u32 i = 0; i < linked->item_count; i++) {
+        const ImageImport import = image_import(view, linked->items[i].import);
+        TRY(take_item(instance, &import, &linked->items[i].item, err));
+    }
+    return true;
+}
+
+// An import whose index is the next of its kind.
+static bool find_import(const ImagoLinked *linked, u32 i, const u32 *counts, u32 *seen,
+                        ImageImport *import, ImagoExtern *item, Error *err) {
+    *import = image_import(&linked->image->view, i);
+    const u32 kind = (u32)import->type.kind;
+    if (kind >= IMPORT_KINDS || seen[kind] == counts[kind] || import->index != seen[kind]) {
+        return fail(err, IMAGE, ERROR_NO_OFFSET, "import %u of the image is damaged", i);
+    }
+    seen[kind]++;
+    if (!runtime_linker_find(linked->linker, import->module, import->name, item)) {
+        return is_unknown(import, err);
+    }
+    return (u32)item->kind == kind ||
+           is_incompatible(import, kind_name(kind), kind_name(item->kind), err);
+}
+
+bool runtime_imports_find(ImagoLinked *linked, Error *err) {
+    const Image *view = &linked->image->view;
+    const u32 counts[IMPORT_KINDS] = {view->func_import_count, view->table_import_count,
+                                      view->memory_import_count, view->global_import_count};
+    u32 seen[IMPORT_KINDS] = {0};
+    LinkedItem *next = linked->items;
     for (u32 i = 0; i < view->imports.count; i++) {
-        const ImageImport import = image_import(view, i);
-        const u32 kind = (u32)import.type.kind;
-        if (kind >= COUNT_OF(counts) || seen[kind] == counts[kind]) {
-            return fail(err, IMAGE, ERROR_NO_OFFSET, "import %u of the image is damaged", i);
-        }
+        ImageImport import;
         ImagoExtern item;
-        if (!runtime_linker_find(linker, import.module, import.name, &item)) {
-            return is_unknown(&import, err);
+        TRY(find_import(linked, i, counts, seen, &import, &item, err));
+        if (item.kind != IMAGO_EXTERN_FUNC) {
+            *next++ = (LinkedItem){i, item};
+        } else {
+            TRY(find_func(view, &import, item.of.func, &linked->funcs[import.index], err));
         }
-        TRY(take_import(instance, &import, seen[kind], &item, err));
-        seen[kind]++;
     }
     if (memcmp(seen, counts, sizeof seen) != 0) {
         return fail(err, IMAGE, ERROR_NO_OFFSET, "imports of the image are incomplete");

@@ -5,8 +5,11 @@
 #include "runtime/instance.h"
 #include "runtime/linker.h"
 
-// Finds every import of the instance's image and writes it to the instance's context.
+// Finds every import of linked->image and fills linked->funcs and ->items. Sizes and types of what
+// is not a function are not compared yet.
 // ERR_LINK: `unknown import: "module"."name"` or `incompatible import type: ...`. ERR_IMAGE.
-bool runtime_imports_resolve(ImagoInstance *instance, const ImagoLinker *linker, Error *err);
+bool runtime_imports_find(ImagoLinked *linked, Error *err);
+// Writes what was found to the instance's context. ERR_LINK: `incompatible import type: ...`.
+bool runtime_imports_take(ImagoInstance *instance, const ImagoLinked *linked, Error *err);
 
 #endif

@@ -39,7 +39,8 @@ static u8 *take_block(const ImagoImage *image, const Layout *layout) {
     return block;
 }
 
-ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image, Error *err) {
+ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoLinked *linked, Error *err) {
+    const ImagoImage *image = linked->image;
     const Layout layout = layout_of(&image->view);
     u8 *block = take_block(image, &layout);
     const bool has_funcrefs = block != NULL;
@@ -52,12 +53,14 @@ ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image,
     *instance = (ImagoInstance){
         .store = store,
         .image = image,
+        .linker = linked->linker,
         .has_funcrefs = has_funcrefs,
         .globals = (ImagoGlobal *)(void *)(block + layout.globals),
         .vmctx = block + layout.vmctx,
         .dropped_datas = block + layout.datas,
         .dropped_elems = block + layout.elems,
     };
+    runtime_linker_hold(linked->linker);
     vmctx_set(instance->vmctx, VMCTX_EXEC, &store->exec);
     vmctx_set(instance->vmctx, VMCTX_BUILTIN_ENTRY, (const void *)(uintptr_t)arch_builtin_entry);
     vmctx_set(instance->vmctx, VMCTX_INSTANCE, instance);
@@ -72,11 +75,13 @@ void runtime_instance_close(ImagoInstance *instance) {
     if (view->memory_import_count == 0) {
         runtime_memory_close(instance_memory(instance));
     }
+    runtime_linker_release(instance->linker);
     mem_free(instance);
 }
 
 void runtime_instance_end(ImagoInstance *instance) {
     const ImagoImage *image = instance->image;
+    runtime_linker_release(instance->linker);
     if (image->view.shape.funcref_count < KEPT_FUNCREFS ||
         !runtime_engine_keep_block(image->engine, image->serial, instance)) {
         mem_free(instance);

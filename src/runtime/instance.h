@@ -6,6 +6,7 @@
 #define RUNTIME_INSTANCE_H
 
 #include "runtime/global.h"
+#include "runtime/linker.h"
 #include "runtime/memory.h"
 #include "runtime/store.h"
 #include "runtime/table.h"
@@ -13,6 +14,7 @@
 struct ImagoInstance {
     ImagoStore *store;
     const ImagoImage *image;
+    ImagoLinker *linker; // held
     ImagoInstance *next; // in store->instances
     bool has_funcrefs; // and type ids: filled in already
     bool has_snapshot; // of the image, if there is one, in memory 0
@@ -23,7 +25,8 @@ struct ImagoInstance {
 
 // An empty instance: its context has the fixed fields that are the same for all.
 // ERR_NO_MEMORY.
-ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoImage *image, Error *err);
+//   linked  what it will be linked with; its linker is held until the instance is freed
+ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoLinked *linked, Error *err);
 // Frees what it defined, and itself. Only before its store owns it.
 void runtime_instance_close(ImagoInstance *instance);
 // The store owns it and what it defined from now on; store->images has room.

@@ -11,22 +11,6 @@
 #include "runtime/instance.h"
 #include "types/limits.h"
 
-// The counts that sizes of the context and loops below rely on.
-static bool check_shape(const Image *view, Error *err) {
-    const VmShape *shape = &view->shape;
-    if (shape->func_import_count != view->func_import_count ||
-        view->func_import_count > view->func_count || shape->table_count != view->tables.count ||
-        view->table_import_count > shape->table_count ||
-        shape->global_count != view->globals.count ||
-        view->global_import_count > shape->global_count ||
-        shape->funcref_count != view->funcrefs.count || shape->type_count > view->types.count ||
-        view->memory_import_count > view->memories.count || view->memories.count > MAX_MEMORIES ||
-        vmctx_bytes(shape) > INT32_MAX) {
-        return fail(err, IMAGE, ERROR_NO_OFFSET, "counts of the image contradict each other");
-    }
-    return true;
-}
-
 // ---- Before the store owns it -------------------------------------------------------------------
 
 static bool make_tables(ImagoInstance *instance, Error *err) {
@@ -131,8 +115,8 @@ static bool prepare_start(ImagoInstance *instance, Error *err) {
     return runtime_call_prepare(instance->store, ref, err);
 }
 
-static bool build(ImagoInstance *instance, const ImagoLinker *linker, Error *err) {
-    TRY(runtime_imports_resolve(instance, linker, err));
+static bool build(ImagoInstance *instance, const ImagoLinked *linked, Error *err) {
+    TRY(runtime_imports_take(instance, linked, err));
     TRY(make_tables(instance, err));
     TRY(make_memory(instance, err));
     if (!instance->has_funcrefs) {
@@ -215,28 +199,37 @@ static ImagoStatus start(ImagoInstance *instance, Error *err) {
     return runtime_call(instance->store, runtime_instance_func(instance, func), &unused, err);
 }
 
-ImagoStatus imago_linker_instantiate(ImagoLinker *linker, const ImagoImage *image,
+ImagoStatus imago_linked_instantiate(const ImagoLinked *linked, ImagoStore *store,
                                      ImagoInstance **instance, ImagoError *error) {
-    ImagoStore *store = linker->store;
-    if (image->engine != store->engine) {
-        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "an image of another engine");
+    if (linked->image->engine != store->engine ||
+        (linked->store != NULL && linked->store != store)) {
+        error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET,
+                  "the linker's items belong to another %s",
+                  linked->image->engine != store->engine ? "engine" : "store");
         return IMAGO_FAIL;
     }
-    if (!check_shape(&image->view, error)) {
-        return IMAGO_FAIL;
-    }
-    ImagoInstance *made = runtime_instance_open(store, image, error);
+    ImagoInstance *made = runtime_instance_open(store, linked, error);
     if (made == NULL) {
         return IMAGO_FAIL;
     }
     HostRead read;
-    runtime_image_read_begin(image, &read);
-    const bool is_built = build(made, linker, error);
-    if (!runtime_image_read_end(image, &read, error) || !is_built) {
+    runtime_image_read_begin(made->image, &read);
+    const bool is_built = build(made, linked, error);
+    if (!runtime_image_read_end(made->image, &read, error) || !is_built) {
         runtime_instance_close(made);
         return IMAGO_FAIL;
     }
     runtime_instance_adopt(made);
     *instance = made;
     return run_segments(made) ? start(made, error) : (store->ended = IMAGO_TRAP);
+}
+
+ImagoStatus imago_linker_instantiate(ImagoLinker *linker, ImagoStore *store,
+                                     const ImagoImage *image, ImagoInstance **instance,
+                                     ImagoError *error) {
+    ImagoLinked *linked = imago_linker_link(linker, image, error);
+    const ImagoStatus status =
+        linked == NULL ? IMAGO_FAIL : imago_linked_instantiate(linked, store, instance, error);
+    imago_linked_delete(linked);
+    return status;
 }

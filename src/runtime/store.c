@@ -8,7 +8,6 @@
 #include "runtime/global.h"
 #include "runtime/host_func.h"
 #include "runtime/instance.h"
-#include "runtime/linker.h"
 #include "runtime/memory.h"
 #include "runtime/table.h"
 #include "types/limits.h"
@@ -43,6 +42,7 @@ ImagoStore *imago_store_new(ImagoEngine *engine, const ImagoStoreOptions *option
         return NULL;
     }
     store->engine = engine;
+    vmctx_set(store->host_vmctx, VMCTX_EXEC, &store->exec);
     apply_options(store, options);
     return store;
 }
@@ -59,9 +59,6 @@ void imago_store_delete(ImagoStore *store) {
     if (store == NULL) {
         return;
     }
-    while (store->linkers != NULL) {
-        imago_linker_delete(store->linkers);
-    }
     while (store->instances != NULL) {
         runtime_instance_end(LIST_POP(store->instances));
     }
@@ -74,9 +71,7 @@ void imago_store_delete(ImagoStore *store) {
     while (store->globals != NULL) {
         mem_free(LIST_POP(store->globals));
     }
-    while (store->host_funcs != NULL) {
-        mem_free(LIST_POP(store->host_funcs));
-    }
+    runtime_host_funcs_free(store->host_funcs);
     vec_free(&store->images);
     if (store->stack != NULL) {
         os_release(store->stack, VM_STACK_GUARD_BYTES + store->stack_bytes);

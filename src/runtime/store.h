@@ -50,7 +50,7 @@ struct ImagoStore {
     ImagoTable *tables;
     struct OwnGlobal *globals;
     struct HostFunc *host_funcs;
-    ImagoLinker *linkers;
+    u8 host_vmctx[VMCTX_FIXED_BYTES]; // what a host function that the host calls sees as its caller
     int exit_code, raised_code; // of `ended` and `raised`
     char raised_message[TRAP_MESSAGE_BYTES];
     TrapRecord trap;
@@ -70,6 +70,7 @@ static inline void vmctx_set(void *vmctx, u32 offset, const void *value) {
 static inline ImagoStore *store_of_vmctx(const void *vmctx) {
     return store_of_exec(vmctx_get(vmctx, VMCTX_EXEC));
 }
+// NULL: a host function of a linker, which serves all stores of its engine.
 static inline ImagoStore *store_of_func(const ImagoFunc *func) {
     return store_of_vmctx(((const VmFuncRef *)func)->vmctx);
 }

@@ -32,7 +32,13 @@ void runtime_value_store(void *to, ValType type, const ImagoValue *value) {
 }
 
 bool runtime_value_belongs(const ImagoStore *store, ValType type, const ImagoValue *value) {
-    return type != VAL_FUNCREF || value->func == NULL || store_of_func(value->func) == store;
+    return type != VAL_FUNCREF || value->func == NULL || runtime_func_serves(store, value->func);
+}
+
+bool runtime_func_serves(const ImagoStore *store, const ImagoFunc *func) {
+    const ImagoStore *own = store_of_func(func);
+    const HostFunc *host = host_func_of_vmctx(((const VmFuncRef *)func)->vmctx);
+    return own == store || (own == NULL && host->engine == store->engine);
 }
 
 FuncType runtime_func_type(const VmFuncRef *ref) {

@@ -64,8 +64,7 @@ static void expect_runs(World *world, ImagoImage *image) {
         return;
     }
     world->images[world->image_count++] = image;
-    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(world, image), IMAGO_OK);
     EXPECT(imago_instance_image(world->instance) == image);
     EXPECT_CALL(world, "id", 5, 5);
     EXPECT_TRAP(world, "load", -1, "out of bounds memory access");
@@ -121,8 +120,7 @@ TEST(borrowed_memory) {
     expect_runs(&world, image);
     EXPECT_CALL(&world, "load", 8, 0x64636261);
     EXPECT_CALL(&world, "store", 7, 0);
-    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
     EXPECT_CALL(&world, "load", 8, 0x64636261); // what another instance wrote is its own
     EXPECT(imago_image_verify(image, &world.error));
     world_delete(&world);
@@ -183,8 +181,7 @@ TEST(truncated_behind_the_code) {
     ImagoImage *image = imago_image_open(world.engine, path, &world.error);
     EXPECT(image != NULL);
     world.images[world.image_count++] = image;
-    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
     EXPECT_CALL(&world, "init", 4, 0x64636261);
     ImagoFunc *init = world_export(&world, "init").of.func;
     struct stat st;
@@ -220,8 +217,7 @@ TEST(truncated_and_read_by_the_host) {
             (void)imago_image_export(image, i);
             (void)imago_image_import(image, i);
         }
-        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-                  IMAGO_FAIL);
+        EXPECT_EQ(world_instantiate(&world, image), IMAGO_FAIL);
         EXPECT_EQ(world.error.code, IMAGO_ERROR_IMAGE);
         EXPECT(!imago_image_verify(image, NULL));
         imago_image_delete(image);
@@ -245,8 +241,7 @@ TEST(truncated_before) {
         world.error = ERROR_CLEAR;
         ImagoImage *image = imago_image_open(world.engine, path, &world.error);
         if (image != NULL) {
-            EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-                      IMAGO_FAIL);
+            EXPECT_EQ(world_instantiate(&world, image), IMAGO_FAIL);
         }
         EXPECT_EQ(world.error.code, IMAGO_ERROR_IMAGE);
         imago_image_delete(image);
@@ -261,8 +256,7 @@ TEST(truncated_before_the_first_call) {
     ImagoImage *image = imago_image_open(world.engine, path, &world.error);
     EXPECT(image != NULL);
     world.images[world.image_count++] = image;
-    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
     ImagoFunc *id = world_export(&world, "id").of.func;
     EXPECT_EQ(truncate(path, 100), 0);
     ImagoValue value = {.i32 = 5};

@@ -297,7 +297,8 @@ TEST(instances_of_one_image) {
         "    (local.get 0) (local.get 0))) (call $me (local.get 0)))))");
     ImagoInstance *instances[3];
     for (uint32_t i = 0; i < 3; i++) {
-        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &instances[i], &world.error),
+        EXPECT_EQ(imago_linker_instantiate(world.linker, world.store, image, &instances[i],
+                                           &world.error),
                   IMAGO_OK);
         ImagoExtern memory;
         EXPECT(imago_instance_export(instances[i], "m", 1, &memory));

@@ -79,14 +79,15 @@ static bool write_images(void) {
 static void expect_answer(ImagoEngine *engine, ImagoImage *image, int expected) {
     ImagoError error = IMAGO_ERROR_INIT;
     ImagoStore *store = imago_store_new(engine, NULL, &error);
-    ImagoLinker *linker = imago_linker_new(store, &error);
+    ImagoLinker *linker = imago_linker_new(engine, &error);
     ImagoInstance *instance = NULL;
     ImagoExtern item = {.kind = IMAGO_EXTERN_FUNC};
     ImagoValue value = {.i32 = -1};
-    EXPECT_EQ(imago_linker_instantiate(linker, image, &instance, &error), IMAGO_OK);
+    EXPECT_EQ(imago_linker_instantiate(linker, store, image, &instance, &error), IMAGO_OK);
     EXPECT(imago_instance_export(instance, "f", 1, &item));
     EXPECT_EQ(imago_func_call(store, item.of.func, &value, &error), IMAGO_OK);
     EXPECT_EQ(value.i32, expected);
+    imago_linker_delete(linker);
     imago_store_delete(store);
 }
 

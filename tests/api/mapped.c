@@ -56,8 +56,7 @@ static void mapping_delete(Mapping *mapping) { EXPECT(munmap(mapping->at, mappin
 
 static int get_70(World *world, const ImagoImage *image) {
     ImagoValue value = {.i32 = 70};
-    if (imago_linker_instantiate(world->linker, image, &world->instance, &world->error) !=
-        IMAGO_OK) {
+    if (world_instantiate(world, image) != IMAGO_OK) {
         return -1;
     }
     const ImagoExtern get = world_export(world, "get");
@@ -77,6 +76,7 @@ TEST(runs_where_it_is) {
     EXPECT(frames > mapping.at && bytes != 0 && frames + bytes < mapping.at + mapping.loaded_bytes);
     EXPECT(!imago_image_verify(image, &world.error));
     EXPECT_EQ(world.error.code, IMAGO_ERROR_USAGE);
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     imago_image_delete(image);
     EXPECT_EQ(mapping.at[0], 0x7F); // still there, and can be opened again
@@ -117,6 +117,7 @@ TEST(only_code_can_be_executed) {
     EXPECT_STR(last, "r--p");
     EXPECT_STR(behind, "---p");
     EXPECT_EQ(get_70(&world, image), 'F');
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     imago_image_delete(image);
     imago_engine_delete(world.engine);
@@ -150,6 +151,7 @@ TEST(refuses_what_is_none) {
     expect_damage_found(world.engine, mapping.at, offsetof(Elf64_Ehdr, e_phnum), 0xFF);
     expect_damage_found(world.engine, mapping.at, offsetof(Elf64_Ehdr, e_phoff) + 6, 0xFF);
     expect_damage_found(world.engine, mapping.at, offsetof(Elf64_Ehdr, e_machine), EM_AARCH64);
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     imago_engine_delete(world.engine);
     mapping_delete(&mapping);
@@ -164,6 +166,7 @@ TEST(needs_no_sections) {
     ImagoImage *image = imago_image_open_mapped(world.engine, mapping.at, &world.error);
     EXPECT(image != NULL);
     EXPECT_EQ(get_70(&world, image), 'F');
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     imago_image_delete(image);
     imago_engine_delete(world.engine);
@@ -176,6 +179,7 @@ TEST(memory_runs_out) {
     mem_fail_at(1, false);
     expect_refused(world.engine, mapping.at, IMAGO_ERROR_NO_MEMORY);
     mem_fail_at(0, false);
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     imago_engine_delete(world.engine);
     mapping_delete(&mapping);

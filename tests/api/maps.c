@@ -152,8 +152,7 @@ static size_t resident_count(Pages pages) {
 static void instantiate(World *world, ImagoImage *image) {
     EXPECT(image != NULL);
     world->images[world->image_count++] = image;
-    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(world, image), IMAGO_OK);
 }
 
 static uint64_t trap_offset(World *world) {

@@ -61,7 +61,7 @@ static bool open_store(Run *run, ImagoError *error) {
     return (run->world.store = imago_store_new(run->world.engine, NULL, error)) != NULL;
 }
 static bool open_linker(Run *run, ImagoError *error) {
-    return (run->world.linker = imago_linker_new(run->world.store, error)) != NULL;
+    return (run->world.linker = imago_linker_new(run->world.engine, error)) != NULL;
 }
 static bool define_host(Run *run, ImagoError *error) {
     return imago_linker_define_func(run->world.linker, "env", "host", &WORLD_I32_TO_I32, host, NULL,
@@ -71,14 +71,16 @@ static bool define_large(Run *run, ImagoError *error) {
     return imago_linker_define_func(run->world.linker, "env", "large", &LARGE, host, NULL, error);
 }
 static bool add_library(Run *run, ImagoError *error) {
-    return imago_linker_instantiate(run->world.linker, run->library, &run->instance, error) ==
+    return imago_linker_instantiate(run->world.linker, run->world.store, run->library,
+                                    &run->instance, error) ==
            IMAGO_OK;
 }
 static bool define_library(Run *run, ImagoError *error) {
     return imago_linker_define_instance(run->world.linker, "lib", 3, run->instance, error);
 }
 static bool add_module(Run *run, ImagoError *error) {
-    return imago_linker_instantiate(run->world.linker, run->module, &run->world.instance, error) ==
+    return imago_linker_instantiate(run->world.linker, run->world.store, run->module,
+                                    &run->world.instance, error) ==
            IMAGO_OK;
 }
 static bool make_items(Run *run, ImagoError *error) {
@@ -103,6 +105,7 @@ static Step *const STEPS[] = {open_engine,    open_library, open_module,  open_s
                               define_library, add_module,   make_items,   call_it};
 
 static void close_run(Run *run) {
+    imago_linker_delete(run->world.linker);
     imago_store_delete(run->world.store);
     imago_image_delete(run->library);
     imago_image_delete(run->module);
@@ -173,7 +176,7 @@ TEST(store_is_unchanged) {
         world.instance = NULL;
         mem_fail_at(n, false);
         const ImagoStatus status =
-            imago_linker_instantiate(world.linker, image, &world.instance, NULL);
+            imago_linker_instantiate(world.linker, world.store, image, &world.instance, NULL);
         const uint64_t made = mem_fail_at(0, false);
         EXPECT_EQ(status, made < n ? IMAGO_OK : IMAGO_FAIL);
         EXPECT((status == IMAGO_OK) == (world.instance != NULL));

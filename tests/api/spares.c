@@ -43,8 +43,9 @@ static void expect_end(World *world, uint32_t pages) {
     EXPECT(imago_linker_define(world->linker, "host", 4, "memory", 6, item, &world->error));
     ImagoInstance *instance;
     ImagoExtern load;
-    EXPECT(imago_linker_instantiate(world->linker, world->images[0], &instance, &world->error) ==
-           IMAGO_OK);
+    EXPECT_EQ(imago_linker_instantiate(world->linker, world->store, world->images[0], &instance,
+                                       &world->error),
+              IMAGO_OK);
     EXPECT(imago_instance_export(instance, "load", 4, &load));
     ImagoValue value = {.i32 = (int32_t)(pages * 65536 - 1)};
     EXPECT_EQ(imago_func_call(world->store, load.of.func, &value, NULL), IMAGO_OK);
@@ -54,9 +55,10 @@ static void expect_end(World *world, uint32_t pages) {
 }
 
 static void renew_store(World *world) {
+    imago_linker_delete(world->linker);
     imago_store_delete(world->store);
     world->store = imago_store_new(world->engine, NULL, &world->error);
-    world->linker = imago_linker_new(world->store, &world->error);
+    world->linker = imago_linker_new(world->engine, &world->error);
 }
 
 // Leaves address space of `pages`, all written to, behind.
@@ -85,8 +87,7 @@ TEST(no_trace_of_a_snapshot) {
     (void)snprintf(text, sizeof text, WITH_DATA, digits);
     World world = world_new(NULL);
     if (world_image(&world, text) != NULL) {
-        EXPECT(imago_linker_instantiate(world.linker, world.images[0], &world.instance,
-                                        &world.error) == IMAGO_OK);
+        EXPECT(world_instantiate(&world, world.images[0]) == IMAGO_OK);
         renew_store(&world);
         EXPECT(is_zero(new_memory(world.store, 2)));
     }
@@ -95,8 +96,7 @@ TEST(no_trace_of_a_snapshot) {
 
 static uint8_t first_byte(World *world, ImagoImage *image, bool writes) {
     ImagoExtern item = {.of.memory = NULL};
-    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(world, image), IMAGO_OK);
     EXPECT(imago_instance_export(world->instance, "memory", 6, &item));
     uint8_t *data = imago_memory_data(item.of.memory);
     const uint8_t first = data[0];
@@ -142,8 +142,7 @@ static ImagoMemory *with_guest(World *world, ImagoImage *image, bool is_touched)
         memset(imago_memory_data(item.of.memory), 0xAA, 65536);
     }
     EXPECT(imago_linker_define(world->linker, "host", 4, "memory", 6, item, &world->error));
-    EXPECT_EQ(imago_linker_instantiate(world->linker, image, &world->instance, &world->error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(world, image), IMAGO_OK);
     return item.of.memory;
 }
 
@@ -166,8 +165,7 @@ TEST(imported_memory) {
         EXPECT(data[5999] == rest && data[6000] == 'B' && data[11000] == '0');
         EXPECT(data[11001] == rest && data[65535] == rest && data[65536] == 0);
         data[0] = data[5999] = data[10] = data[11001] = 'x';
-        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-                  IMAGO_OK);
+        EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
         EXPECT(data[0] == 'x' && data[10] == 'A' && data[5999] == 'x' && data[11001] == 'x');
         renew_store(&world);
         EXPECT(is_zero(new_memory(world.store, 2)));

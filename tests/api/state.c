@@ -210,7 +210,7 @@ TEST(snapshots_are_private) {
         world_image(&world, "(module (memory (export \"m\") 3)"
                             "(data (i32.const 5) \"hello\") (data (i32.const 70000) \"world\"))");
     for (int i = 0; i < 3; i++) {
-        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, NULL), IMAGO_OK);
+        EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
         uint8_t *base = imago_memory_data(world_export(&world, "m").of.memory);
         EXPECT_EQ(memcmp(base, "\0\0\0\0\0hello", 11), 0);
         EXPECT_EQ(memcmp(base + 70000, "world", 6), 0);
@@ -230,11 +230,10 @@ static int under_limits(void) {
         world_image(&world, "(module (memory 1) (data (i32.const 0) \"x\"))");
     const struct rlimit space = {1 << 30, 1 << 30}, files = {3, 3};
     EXPECT_EQ(setrlimit(RLIMIT_AS, &space), 0);
-    EXPECT_EQ(imago_linker_instantiate(world.linker, with_memory, &world.instance, &world.error),
-              IMAGO_FAIL);
+    EXPECT_EQ(world_instantiate(&world, with_memory), IMAGO_FAIL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_NO_MEMORY);
     EXPECT(strstr(world.error.text, "cannot reserve") != NULL);
-    EXPECT_EQ(imago_linker_instantiate(world.linker, plain, &world.instance, NULL), IMAGO_OK);
+    EXPECT_EQ(world_instantiate(&world, plain), IMAGO_OK);
     EXPECT_CALL(&world, "f", 3, 3);
     EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
     world.error = ERROR_CLEAR;

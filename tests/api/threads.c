@@ -37,10 +37,10 @@ static int round_of_calls(int id) {
     World world = {.engine = engine};
     const ImagoStoreOptions options = {.size = sizeof options, .stack_bytes = 256 << 10};
     world.store = imago_store_new(engine, &options, &error);
-    world.linker = imago_linker_new(world.store, &error);
+    world.linker = imago_linker_new(world.engine, &error);
     bad += !imago_linker_define_func(world.linker, "env", "host", &WORLD_I32_TO_I32, host, &id,
                                      &error);
-    bad += imago_linker_instantiate(world.linker, image, &world.instance, &error) != IMAGO_OK;
+    bad += world_instantiate(&world, image) != IMAGO_OK;
     int32_t result = 0;
     bad += bad == 0 && world_call_i32(&world, "f", 1, &result) != IMAGO_OK;
     bad += result != 6 + id + 1;
@@ -49,6 +49,7 @@ static int round_of_calls(int id) {
         const ImagoTrap *trap = imago_store_trap(world.store);
         bad += trap == NULL || trap->frame_count == 0 || trap->frames[0].instance != world.instance;
     }
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     return bad;
 }

@@ -58,7 +58,7 @@ static int run_for_gdb(const char *file) {
     world_define(&world, "host", &WORLD_I32_TO_I32, host, NULL);
     ImagoImage *image = imago_image_open(world.engine, file, &world.error);
     world.images[world.image_count++] = image;
-    if (imago_linker_instantiate(world.linker, image, &world.instance, &world.error) != IMAGO_OK) {
+    if (world_instantiate(&world, image) != IMAGO_OK) {
         return 1;
     }
     int32_t result = 0;
@@ -131,18 +131,19 @@ static const char PROGRAM[] =
     "    ImagoEngine *engine = imago_engine_new(&error);\n"
     "    ImagoImage *image = imago_image_open(engine, argv[argc - 1], &error);\n"
     "    ImagoStore *store = imago_store_new(engine, NULL, &error);\n"
-    "    ImagoLinker *linker = imago_linker_new(store, &error);\n"
+    "    ImagoLinker *linker = imago_linker_new(engine, &error);\n"
     "    ImagoInstance *instance;\n"
     "    ImagoExtern f;\n"
     "    ImagoValue value = {.i32 = 0};\n"
     "    imago_linker_define_func(linker, \"env\", \"host\", &type, host, 0, &error);\n"
-    "    if (imago_linker_instantiate(linker, image, &instance, &error) != IMAGO_OK ||\n"
+    "    if (imago_linker_instantiate(linker, store, image, &instance, &error) != IMAGO_OK ||\n"
     "        !imago_instance_export(instance, \"f\", 1, &f) ||\n"
     "        imago_func_call(store, f.of.func, &value, &error) != IMAGO_OK) {\n"
     "        printf(\"%s\\n\", error.text);\n"
     "        return 1;\n"
     "    }\n"
     "    printf(\"the answer is %d\\n\", value.i32);\n"
+    "    imago_linker_delete(linker);\n"
     "    imago_store_delete(store);\n"
     "    imago_image_delete(image);\n"
     "    imago_engine_delete(engine);\n"

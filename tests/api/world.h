@@ -28,7 +28,7 @@ static inline World world_new(const ImagoStoreOptions *options) {
     World world = {.error = IMAGO_ERROR_INIT};
     world.engine = imago_engine_new(&world.error);
     world.store = imago_store_new(world.engine, options, &world.error);
-    world.linker = imago_linker_new(world.store, &world.error);
+    world.linker = imago_linker_new(world.engine, &world.error);
     if (world.linker == NULL) {
         TEST_FAIL("no world: %s", world.error.text);
     }
@@ -36,6 +36,7 @@ static inline World world_new(const ImagoStoreOptions *options) {
 }
 
 static inline void world_delete(World *world) {
+    imago_linker_delete(world->linker);
     imago_store_delete(world->store);
     for (uint32_t i = 0; i < world->image_count; i++) {
         imago_image_delete(world->images[i]);
@@ -59,14 +60,18 @@ static inline ImagoImage *world_image(World *world, const char *text) {
     return image;
 }
 
-// Compiles and instantiates; world->instance is the result.
+// world->instance is the result.
+static inline ImagoStatus world_instantiate(World *world, const ImagoImage *image) {
+    return imago_linker_instantiate(world->linker, world->store, image, &world->instance,
+                                    &world->error);
+}
+
+// Compiles and instantiates.
 static inline ImagoStatus world_add(World *world, const char *text) {
     const ImagoImage *image = world_image(world, text);
     world->instance = NULL;
     world->error = ERROR_CLEAR;
-    return image == NULL
-               ? IMAGO_FAIL
-               : imago_linker_instantiate(world->linker, image, &world->instance, &world->error);
+    return image == NULL ? IMAGO_FAIL : world_instantiate(world, image);
 }
 
 static inline ImagoExtern world_export(const World *world, const char *name) {

@@ -42,14 +42,14 @@ static int host_run(const void *start, int argc, char **argv) {
         return 97;
     }
     ImagoStore *store = imago_store_new(engine, NULL, &error);
-    ImagoLinker *linker = imago_linker_new(store, &error);
+    ImagoLinker *linker = imago_linker_new(engine, &error);
     const ImagoWasiOptions options = {
         .size = sizeof options, .args = (const char *const *)argv, .arg_count = (uint32_t)argc};
     ImagoWasi *wasi = imago_wasi_new(&options, &error);
     ImagoInstance *instance;
     int status;
     if (wasi == NULL || !imago_wasi_define(wasi, linker, &error) ||
-        imago_linker_instantiate(linker, image, &instance, &error) != IMAGO_OK) {
+        imago_linker_instantiate(linker, store, image, &instance, &error) != IMAGO_OK) {
         status = host_fail(&error);
     } else {
         status = host_call(store, instance, &error);

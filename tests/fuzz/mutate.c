@@ -149,7 +149,7 @@ static void instantiate(Mutate *mutate, const ImagoImage *image) {
     const ImagoStoreOptions options = {.size = sizeof options, .max_table_entries = 100000,
                                        .max_memory_bytes = 64u << 20};
     ImagoStore *store = imago_store_new(mutate->engine, &options, &error);
-    ImagoLinker *linker = imago_linker_new(store, &error);
+    ImagoLinker *linker = imago_linker_new(mutate->engine, &error);
     for (uint32_t i = 0; i < imago_image_import_count(image); i++) {
         const ImagoImport import = imago_image_import(image, i);
         if (import.type.kind == IMAGO_EXTERN_FUNC) {
@@ -163,7 +163,8 @@ static void instantiate(Mutate *mutate, const ImagoImage *image) {
     }
     ImagoInstance *instance = NULL;
     error = (ImagoError)IMAGO_ERROR_INIT;
-    (void)imago_linker_instantiate(linker, image, &instance, &error);
+    (void)imago_linker_instantiate(linker, store, image, &instance, &error);
+    imago_linker_delete(linker);
     imago_store_delete(store);
 }
 

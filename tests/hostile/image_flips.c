@@ -165,7 +165,7 @@ static bool use(ImagoImage *image) {
                                        .max_table_entries = 10000, .stack_bytes = 65536};
     World world = {.engine = image->engine, .error = IMAGO_ERROR_INIT};
     world.store = imago_store_new(world.engine, &options, &world.error);
-    world.linker = imago_linker_new(world.store, &world.error);
+    world.linker = imago_linker_new(world.engine, &world.error);
     define_imports(&world);
     for (u32 i = 0; i < imago_image_import_count(image); i++) {
         sum += imago_image_import(image, i).module_bytes;
@@ -174,11 +174,12 @@ static bool use(ImagoImage *image) {
         sum += imago_image_export(image, i).name_bytes;
     }
     const ImagoStatus status =
-        imago_linker_instantiate(world.linker, image, &world.instance, &world.error);
+        imago_linker_instantiate(world.linker, world.store, image, &world.instance, &world.error);
     if (status != IMAGO_FAIL) {
         ImagoExtern item;
         sum += imago_instance_export(world.instance, "memory", 6, &item);
     }
+    imago_linker_delete(world.linker);
     imago_store_delete(world.store);
     return status == IMAGO_OK;
 }

@@ -47,12 +47,12 @@ extern "C" int main(int, char **argv) {
     ImagoEngine *engine = imago_engine_new(nullptr);
     ImagoImage *image = imago_image_open(engine, argv[1], nullptr);
     ImagoStore *store = imago_store_new(engine, nullptr, nullptr);
-    ImagoLinker *linker = imago_linker_new(store, nullptr);
+    ImagoLinker *linker = imago_linker_new(engine, nullptr);
     const ImagoFuncType type = {nullptr, nullptr, 0, 0};
     ImagoInstance *instance = nullptr;
     ImagoExtern func;
     imago_linker_define_func(linker, "env", "host", &type, host, nullptr, nullptr);
-    if (imago_linker_instantiate(linker, image, &instance, nullptr) != IMAGO_OK ||
+    if (imago_linker_instantiate(linker, store, image, &instance, nullptr) != IMAGO_OK ||
         !imago_instance_export(instance, "f", 1, &func)) {
         return 1;
     }
@@ -62,6 +62,7 @@ extern "C" int main(int, char **argv) {
     __register_frame(frames);
     imago_func_call(store, func.of.func, &value, nullptr);
     __deregister_frame(frames);
+    imago_linker_delete(linker);
     imago_store_delete(store);
     imago_image_delete(image);
     imago_engine_delete(engine);

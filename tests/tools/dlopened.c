@@ -42,15 +42,16 @@ int main(int argc, char **argv) {
     ImagoEngine *engine = imago_engine_new(&error);
     ImagoImage *image = imago_image_open_mapped(engine, (const void *)map->l_addr, &error);
     ImagoStore *store = imago_store_new(engine, NULL, &error);
-    ImagoLinker *linker = imago_linker_new(store, &error);
+    ImagoLinker *linker = imago_linker_new(engine, &error);
     if (image == NULL ||
         !imago_linker_define_func(linker, "env", "host", &type, host, NULL, &error) ||
-        imago_linker_instantiate(linker, image, &instance, &error) != IMAGO_OK ||
+        imago_linker_instantiate(linker, store, image, &instance, &error) != IMAGO_OK ||
         !imago_instance_export(instance, "f", 1, &func) ||
         imago_func_call(store, func.of.func, &value, &error) != IMAGO_OK) {
         printf("%s\n", error.text);
         return 1;
     }
+    imago_linker_delete(linker);
     imago_store_delete(store);
     imago_image_delete(image);
     imago_engine_delete(engine);

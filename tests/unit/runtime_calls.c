@@ -39,11 +39,11 @@ static bool world_open(World *world, bool with_snapshot) {
         return false;
     }
     world->store = imago_store_new(world->engine, NULL, &world->error);
-    world->linker = imago_linker_new(world->store, &world->error);
+    world->linker = imago_linker_new(world->engine, &world->error);
     EXPECT(imago_linker_define_func(world->linker, "env", "f", &I32_TO_I32, host, world,
                                     &world->error));
-    const ImagoStatus status =
-        imago_linker_instantiate(world->linker, world->image, &world->instance, &world->error);
+    const ImagoStatus status = imago_linker_instantiate(
+        world->linker, world->store, world->image, &world->instance, &world->error);
     if (status != IMAGO_OK) {
         TEST_FAIL("instantiate: %s", world->error.text);
         return false;
@@ -52,6 +52,7 @@ static bool world_open(World *world, bool with_snapshot) {
 }
 
 static void world_close(World *world) {
+    imago_linker_delete(world->linker);
     imago_store_delete(world->store);
     imago_image_delete(world->image);
     imago_engine_delete(world->engine);

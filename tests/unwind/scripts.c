@@ -88,8 +88,7 @@ static void define_host(void) {
 
 __attribute__((noinline)) static ImagoStatus stepped_start(const ImagoImage *image) {
     step_begin(&stepper);
-    const ImagoStatus status =
-        imago_linker_instantiate(world.linker, image, &world.instance, NULL);
+    const ImagoStatus status = world_instantiate(&world, image);
     step_end(&stepper);
     return status;
 }

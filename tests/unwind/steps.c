@@ -84,8 +84,7 @@ static void report_steps(void) {
 
 __attribute__((noinline)) static ImagoStatus stepped_start(const ImagoImage *image) {
     step_begin(&stepper);
-    const ImagoStatus status =
-        imago_linker_instantiate(world.linker, image, &world.instance, &world.error);
+    const ImagoStatus status = world_instantiate(&world, image);
     step_end(&stepper);
     return status;
 }
@@ -211,8 +210,7 @@ TEST(other_instances) {
         "    (i32.add (call $passes (local.get 0)) (call $stop (local.get 0)))))";
     EXPECT(imago_linker_define_instance(world.linker, "shapes", 6, world.instance, &world.error));
     ImagoImage *image = add_image(CALLER);
-    EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-              IMAGO_OK);
+    EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
     expect_result("over", 1, 27);
     expect_trap("over_stop", "unreachable");
 }
@@ -250,8 +248,7 @@ TEST(big_frames) {
         const World outer = world;
         world = small;
         const ImagoImage *image = add_image(big_module(COUNTS[i]));
-        EXPECT_EQ(imago_linker_instantiate(world.linker, image, &world.instance, &world.error),
-                  IMAGO_OK);
+        EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
         expect_result("big", 1, 1);
         int32_t result = 0;
         EXPECT_EQ(call("big", 5, &result), IMAGO_TRAP);

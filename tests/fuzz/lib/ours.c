@@ -6,6 +6,7 @@
 enum { MAX_INSTANCES = 2 };
 
 struct Ours {
+    ImagoEngine *engine;
     ImagoStore *store;
     SideHost *host;
     const SideModule *module; // of the main instance
@@ -183,6 +184,7 @@ Ours *ours_open(ImagoEngine *engine, const SideLimits *limits, SideHost *host) {
     }
     ours->host = host;
     ours->caller = (SideCaller){.side = ours, .call = call_back, .grow_memory = grow_memory};
+    ours->engine = engine;
     ours->store = imago_store_new(engine, &options, NULL);
     if (ours->store == NULL) {
         free(ours);
@@ -278,7 +280,7 @@ static void find_funcs(Ours *ours, const ImagoExtern *imports) {
 
 SideResult ours_instantiate(Ours *ours, const SideModule *module) {
     ImagoError error = IMAGO_ERROR_INIT;
-    ImagoLinker *linker = imago_linker_new(ours->store, &error);
+    ImagoLinker *linker = imago_linker_new(ours->engine, &error);
     ImagoExtern *externs = calloc(module->import_count + 1u, sizeof *externs);
     const uint32_t main = ours->instance_count;
     ours->host_funcs[main] = calloc(module->import_count + 1u, sizeof(HostFunc));
@@ -291,8 +293,10 @@ SideResult ours_instantiate(Ours *ours, const SideModule *module) {
         is_ok = define_import(ours, module, linker, externs, i, &error);
     }
     const ImagoStatus status =
-        is_ok ? imago_linker_instantiate(linker, module->image, &ours->instances[main], &error)
+        is_ok ? imago_linker_instantiate(linker, ours->store, module->image,
+                                         &ours->instances[main], &error)
               : IMAGO_FAIL;
+    imago_linker_delete(linker);
     if (status == IMAGO_OK) {
         ours->instance_count++;
         find_funcs(ours, externs);
