@@ -8,6 +8,7 @@
 #include "base/os_mem.h"
 #include "runtime/debugger.h"
 #include "runtime/signals.h"
+#include "runtime/stack.h"
 #include "types/cpu.h"
 #include "types/vmctx.h"
 
@@ -95,6 +96,7 @@ void imago_engine_delete(ImagoEngine *engine) {
     while (engine->block_count != 0) {
         mem_free(engine->blocks[--engine->block_count].block);
     }
+    runtime_stack_forget(engine);
     while (engine->spare_count != 0) {
         os_release(engine->spares[--engine->spare_count].base, VM_MEMORY_RESERVE_BYTES);
     }

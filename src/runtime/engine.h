@@ -25,13 +25,19 @@ typedef struct SpareMemory {
     u64 image; // the serial number of the image, 0: none
 } SpareMemory;
 
+// The mapping of a guest stack that ended (stack.h), for another of its size.
+typedef struct SpareStack {
+    u8 *map;
+    usize bytes;
+} SpareStack;
+
 // Memory of an instance that ended, for the next one of the same image.
 typedef struct SpareBlock {
     u64 image; // serial number
     void *block;
 } SpareBlock;
 
-enum { ENGINE_MAX_SPARES = 8, ENGINE_MAX_BLOCKS = 8, ENGINE_MAX_FILES = 256 };
+enum { ENGINE_MAX_SPARES = 64, ENGINE_MAX_BLOCKS = 8, ENGINE_MAX_FILES = 256 };
 
 struct ImagoEngine {
     u64 cpu_features; // of this machine
@@ -44,6 +50,8 @@ struct ImagoEngine {
     u32 slot_count;
     SpareMemory spares[ENGINE_MAX_SPARES];
     u32 spare_count;
+    SpareStack stacks[ENGINE_MAX_SPARES];
+    u32 stack_count;
     SpareBlock blocks[ENGINE_MAX_BLOCKS];
     u32 block_count;
     struct ImagoEngine *next; // all engines, for fork

@@ -155,7 +155,7 @@ static void load_imported_memory(ImagoInstance *instance) {
     if (memory != NULL) {
         instance->has_snapshot =
             instance->has_snapshot || runtime_memory_preload(memory, instance->image);
-        memory->is_untouched = false;
+        runtime_memory_touch(memory);
     }
 }
 

@@ -13,24 +13,28 @@
 // reservation that is at hand, 2 to 6. One that holds the right snapshot needs nothing but that the
 // pages that were written are dropped when a memory ends: then it is as the file again.
 
+// For a memory whose contents nobody knows yet: a spare may keep the snapshot that it has.
+#define ANY_IMAGE UINT64_MAX
+
 // The best spare for an image's snapshot (0: zeros): one that has it, else one of zeros, else any.
-static u32 best_spare(const ImagoEngine *engine, u64 image) {
+// With ANY_IMAGE, one of the same size has what is most likely wanted. The newest first.
+static u32 best_spare(const ImagoEngine *engine, u64 bytes, u64 image) {
     u32 best = engine->spare_count - 1;
-    for (u32 i = 0; i < engine->spare_count; i++) {
-        const u64 found = engine->spares[i].image;
-        if (found == image) {
+    for (u32 i = engine->spare_count; i-- != 0;) {
+        const SpareMemory *spare = &engine->spares[i];
+        if (image == ANY_IMAGE ? spare->bytes == bytes : spare->image == image) {
             return i;
         }
-        best = found == 0 ? i : best;
+        best = spare->image == 0 ? i : best;
     }
     return best;
 }
 
-static bool take_spare(ImagoEngine *engine, u64 image, SpareMemory *spare) {
+static bool take_spare(ImagoEngine *engine, u64 bytes, u64 image, SpareMemory *spare) {
     pthread_mutex_lock(&engine->lock);
     const bool found = engine->spare_count != 0;
     if (found) {
-        const u32 i = best_spare(engine, image);
+        const u32 i = best_spare(engine, bytes, image);
         *spare = engine->spares[i];
         engine->spares[i] = engine->spares[--engine->spare_count];
     }
@@ -67,18 +71,25 @@ static bool resize_space(SpareMemory *space, u64 bytes, Error *err) {
            os_decommit(space->base + bytes, space->bytes - bytes, err);
 }
 
+// True if a spare can be what is wanted without losing its contents. A snapshot that is not of the
+// image that is asked for must at least be whole.
+static bool is_usable(const SpareMemory *spare, u64 bytes, u64 image) {
+    return spare->image == 0 || spare->image == image ||
+           (image == ANY_IMAGE && spare->bytes <= bytes);
+}
+
 // A reservation of which `bytes` are accessible, and hold what space->image says: the snapshot of
-// `image`, or zeros.
+// `image` (ANY_IMAGE: of any), or zeros.
 static bool space_open(ImagoEngine *engine, u64 bytes, u64 image, SpareMemory *space, Error *err) {
     *space = (SpareMemory){NULL, 0, 0};
-    if (!take_spare(engine, image, space)) {
+    if (!take_spare(engine, bytes, image, space)) {
         space->base = os_reserve(VM_MEMORY_RESERVE_BYTES, err);
         if (space->base == NULL) {
             return false;
         }
     }
-    const bool is_usable = space->image == image || space->image == 0;
-    if ((is_usable || blank_space(space, err)) && resize_space(space, bytes, err)) {
+    if ((is_usable(space, bytes, image) || blank_space(space, err)) &&
+        resize_space(space, bytes, err)) {
         space->bytes = bytes;
         return true;
     }
@@ -111,22 +122,25 @@ void runtime_memory_forget(const ImagoImage *image) {
 
 // ---- Contents -----------------------------------------------------------------------------------
 
+static void map_zeros(u8 *at, usize bytes) {
+    const void *blank = mmap(at, bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    CHECK(blank == at);
+}
+
 // Moves the pages of the image's own mapping, which gets them again from the file when they are
 // read (Linux 5.13). Needs no descriptor, but takes 2 us longer. False: zeroed memory as before.
 static bool move_private(const ImagoImage *image, u8 *at, const ImageSnapshot *snapshot) {
     const usize bytes = snapshot->bytes;
-    const int access = PROT_READ | PROT_WRITE;
     void *source = (void *)(uintptr_t)(image->view.bytes + snapshot->file_offset);
     const bool is_moved = mremap(source, bytes, bytes,
                                  MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, at) == at;
-    if (is_moved && mprotect(at, bytes, access) == 0) {
+    if (is_moved && mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0) {
         return true;
     }
     // What was there may be gone even if nothing was moved: Linux 5.7 to 5.12 refuse that late.
     if (is_moved || !os_clear(at, bytes)) {
-        const void *blank = mmap(at, bytes, access,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-        CHECK(blank == at);
+        map_zeros(at, bytes);
     }
     return false;
 }
@@ -171,22 +185,37 @@ static bool load(ImagoMemory *memory, const ImagoImage *image, const ImageSnapsh
 static bool fill(ImagoMemory *memory, const ImagoImage *image, Error *err) {
     ImageSnapshot snapshot = {0};
     const bool has_snapshot = image != NULL && image_snapshot(&image->view, &snapshot);
-    const u64 wanted = has_snapshot ? image->serial : 0;
+    const u64 wanted = image == NULL ? ANY_IMAGE : has_snapshot ? image->serial : 0;
     SpareMemory space;
     TRY(space_open(memory->store->engine, memory->vm.bytes, wanted, &space, err));
     memory->vm.base = space.base;
     memory->image = space.image;
-    if (space.image == wanted || load(memory, image, &snapshot, err)) {
+    if (image == NULL || space.image == wanted || load(memory, image, &snapshot, err)) {
         return true;
     }
     release_space(&space);
     return false;
 }
 
+void runtime_memory_touch(ImagoMemory *memory) {
+    if (memory->is_untouched && memory->image != 0) {
+        map_zeros(memory->vm.base, memory->vm.bytes);
+        memory->image = 0;
+    }
+    memory->is_untouched = false;
+}
+
 bool runtime_memory_preload(ImagoMemory *memory, const ImagoImage *image) {
     ImageSnapshot snapshot;
-    return memory->is_untouched && image_snapshot(&image->view, &snapshot) &&
-           load(memory, image, &snapshot, NULL);
+    if (!memory->is_untouched || !image_snapshot(&image->view, &snapshot)) {
+        return false;
+    }
+    if (memory->image == image->serial) { // as its last memory left it
+        memory->is_untouched = false;
+        return true;
+    }
+    runtime_memory_touch(memory);
+    return load(memory, image, &snapshot, NULL);
 }
 
 ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, const ImagoImage *image,
@@ -204,6 +233,7 @@ ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, const 
     }
     memory->store = store;
     memory->limits = *limits;
+    memory->is_untouched = image == NULL;
     memory->vm.bytes = (u64)limits->min * WASM_PAGE_BYTES;
     if (!fill(memory, image, err)) {
         mem_free(memory);
@@ -214,6 +244,9 @@ ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, const 
 
 void runtime_memory_close(ImagoMemory *memory) {
     if (memory != NULL) {
+        if (memory->is_untouched) { // the image may have gone before
+            runtime_memory_touch(memory);
+        }
         space_close(memory->store->engine,
                     (SpareMemory){memory->vm.base, memory->vm.bytes, memory->image});
         mem_free(memory);
@@ -237,14 +270,13 @@ ImagoMemory *imago_memory_new(ImagoStore *store, const ImagoLimits *pages, Imago
     }
     ImagoMemory *memory = runtime_memory_open(store, &limits, NULL, error);
     if (memory != NULL) {
-        memory->is_untouched = true;
         runtime_memory_adopt(memory);
     }
     return memory;
 }
 
 uint8_t *imago_memory_data(const ImagoMemory *memory) {
-    ((ImagoMemory *)(uintptr_t)memory)->is_untouched = false;
+    runtime_memory_touch((ImagoMemory *)(uintptr_t)memory);
     return memory->vm.base;
 }
 

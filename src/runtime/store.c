@@ -1,14 +1,12 @@
 #include "runtime/store.h"
 
-#include <errno.h>
-#include <sys/mman.h>
-
 #include "base/alloc.h"
 #include "base/os_mem.h"
 #include "runtime/global.h"
 #include "runtime/host_func.h"
 #include "runtime/instance.h"
 #include "runtime/memory.h"
+#include "runtime/stack.h"
 #include "runtime/table.h"
 #include "types/limits.h"
 
@@ -73,9 +71,7 @@ void imago_store_delete(ImagoStore *store) {
     }
     runtime_host_funcs_free(store->host_funcs);
     vec_free(&store->images);
-    if (store->stack != NULL) {
-        os_release(store->stack, VM_STACK_GUARD_BYTES + store->stack_bytes);
-    }
+    runtime_stack_close(store->engine, store->stack, store->stack_bytes);
     mem_free(store);
 }
 
@@ -85,19 +81,12 @@ bool runtime_store_make_stack(ImagoStore *store, Error *err) {
     if (store->stack != NULL) {
         return true;
     }
-    const usize bytes = VM_STACK_GUARD_BYTES + store->stack_bytes;
-    u8 *map = os_reserve(bytes, err);
-    if (map == NULL) {
+    store->stack = runtime_stack_open(store->engine, store->stack_bytes, err);
+    if (store->stack == NULL) {
         return false;
     }
-    if (!os_commit(map + VM_STACK_GUARD_BYTES, store->stack_bytes, err)) {
-        os_release(map, bytes);
-        return false;
-    }
-    // A huge page at its top would cost more than all calls that most guests make.
-    (void)madvise(map + VM_STACK_GUARD_BYTES, store->stack_bytes, MADV_NOHUGEPAGE);
-    store->stack = map;
-    store->idle = (VmExec){.wasm_sp = map + bytes, .stack_limit = map + VM_STACK_GUARD_BYTES};
+    u8 *low = store->stack + VM_STACK_GUARD_BYTES;
+    store->idle = (VmExec){.wasm_sp = low + store->stack_bytes, .stack_limit = low};
     store->exec = store->idle;
     return true;
 }

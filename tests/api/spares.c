@@ -173,6 +173,64 @@ TEST(imported_memory) {
     world_delete(&world);
 }
 
+// What a host's memory holds before anybody sees it is not for the host, another image, or an image
+// that wants another size.
+TEST(untouched_memory) {
+    static char text[2][8000];
+    World world = world_new(NULL);
+    ImagoImage *images[2];
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(text[i], sizeof text[i],
+                       "(module (import \"host\" \"memory\" (memory 2))"
+                       " (data (i32.const %d) \"%c%06000d\"))",
+                       i * 70000, 'A' + i, 0);
+        images[i] = world_image(&world, text[i]);
+    }
+    for (int round = 0; round < 12; round++) {
+        const int i = round % 4 / 2;
+        const uint8_t *data = imago_memory_data(with_guest(&world, images[i], false));
+        EXPECT(data[i * 70000] == 'A' + i && data[!i * 70000] == 0);
+        renew_store(&world);
+        if (round % 3 == 1) { // unseen, too small for the snapshot, and larger afterwards
+            ImagoExtern item = {.kind = IMAGO_EXTERN_MEMORY,
+                                .of.memory = new_memory(world.store, 1)};
+            EXPECT_EQ(imago_memory_grow(item.of.memory, 1), 1);
+            EXPECT(imago_linker_define(world.linker, "host", 4, "memory", 6, item, NULL));
+            EXPECT_EQ(world_instantiate(&world, images[1]), IMAGO_OK);
+            EXPECT_EQ(imago_memory_data(item.of.memory)[70000], 'B');
+            EXPECT_EQ(imago_memory_data(item.of.memory)[0], 0);
+        } else if (round % 3 == 2) {
+            EXPECT(is_zero(new_memory(world.store, 2)));
+            (void)new_memory(world.store, 2); // ends unseen
+        }
+        renew_store(&world);
+    }
+    world_delete(&world);
+}
+
+// The guest stack of a store that ended is clean for the next one, whose size may be another.
+TEST(stacks_again) {
+    World world = world_new(NULL);
+    ImagoImage *image = world_image(
+        &world, "(module (func $f (export \"f\") (param i32) (result i32) (local i64 i64 i64 i64)"
+                "  (if (result i32) (local.get 0)"
+                "   (then (i32.add (call $f (i32.sub (local.get 0) (i32.const 1)))"
+                "    (i32.add (i32.const 1) (i32.wrap_i64 (i64.add (local.get 1) (local.get 4))))))"
+                "   (else (i32.const 0)))))");
+    for (int round = 0; round < 8; round++) {
+        EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
+        EXPECT_CALL(&world, "f", 1000, 1000);
+        EXPECT_TRAP(&world, "f", 100000000, "call stack exhausted");
+        imago_linker_delete(world.linker);
+        imago_store_delete(world.store);
+        const ImagoStoreOptions options = {.size = sizeof options,
+                                           .stack_bytes = (size_t)(1 + round % 3) << 20};
+        world.store = imago_store_new(world.engine, &options, &world.error);
+        world.linker = imago_linker_new(world.engine, &world.error);
+    }
+    world_delete(&world);
+}
+
 // Stands before the C library's. Refuses as Linux 5.7 to 5.12 do, which unmap the target first.
 static bool refuses_to_move;
 static int moves;
@@ -224,7 +282,7 @@ TEST(no_descriptor_left) {
 TEST(many) {
     World world = world_new(NULL);
     for (int round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < 20; i++) {
+        for (uint32_t i = 0; i < 80; i++) {
             ImagoMemory *memory = new_memory(world.store, 1 + i % 3);
             EXPECT(is_zero(memory));
             memset(imago_memory_data(memory), 1, imago_memory_bytes(memory));
@@ -239,6 +297,8 @@ int main(void) {
     RUN(no_trace_of_a_snapshot);
     RUN(snapshots_again);
     RUN(imported_memory);
+    RUN(untouched_memory);
+    RUN(stacks_again);
     RUN(no_descriptor_left);
     RUN(many);
     return test_end();
