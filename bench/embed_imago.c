@@ -10,7 +10,9 @@
 static ImagoEngine *engine;
 static const char *compiler;
 static ImagoLinker *functions; // of the module that is instantiated
-static ImagoLinked *linked;    // NULL: it imports more than functions
+static ImagoLinked *linked;    // NULL: it imports more than functions:
+static ImagoImport others[8];
+static uint32_t other_count;
 static ImagoStore *calls_store;
 static ImagoFunc *same, *loop;
 static ImagoCall prepared_same;
@@ -58,9 +60,10 @@ static ImagoStatus refuse(void *env, ImagoCaller *caller, ImagoValue *values) {
 static bool define_funcs(const ImagoImage *image, ImagoError *error) {
     for (uint32_t i = 0; i < imago_image_import_count(image); i++) {
         const ImagoImport import = imago_image_import(image, i);
-        if (import.type.kind == IMAGO_EXTERN_FUNC &&
-            !imago_linker_define_func(functions, import.module, import.name, &import.type.func,
-                                      refuse, NULL, error)) {
+        if (import.type.kind != IMAGO_EXTERN_FUNC && other_count < 8) {
+            others[other_count++] = import;
+        } else if (!imago_linker_define_func(functions, import.module, import.name,
+                                             &import.type.func, refuse, NULL, error)) {
             return false;
         }
     }
@@ -70,13 +73,9 @@ static bool define_funcs(const ImagoImage *image, ImagoError *error) {
 // Modules that import functions only are linked once; what else is imported belongs to a store.
 static bool imago_prepare(void *module) {
     ImagoError error = IMAGO_ERROR_INIT;
-    bool has_others = false;
-    for (uint32_t i = 0; i < imago_image_import_count(module); i++) {
-        has_others |= imago_image_import(module, i).type.kind != IMAGO_EXTERN_FUNC;
-    }
     functions = imago_linker_new(engine, &error);
     return functions != NULL && define_funcs(module, &error) &&
-           (has_others || (linked = imago_linker_link(functions, module, &error)) != NULL);
+           (other_count != 0 || (linked = imago_linker_link(functions, module, &error)) != NULL);
 }
 
 static bool make_item(ImagoStore *store, const ImagoExternType *type, ImagoExtern *item,
@@ -98,15 +97,12 @@ static bool make_item(ImagoStore *store, const ImagoExternType *type, ImagoExter
     return item->of.func != NULL;
 }
 
-static bool define_others(ImagoStore *store, ImagoLinker *linker, const ImagoImage *image,
-                          ImagoError *error) {
-    for (uint32_t i = 0; i < imago_image_import_count(image); i++) {
-        const ImagoImport import = imago_image_import(image, i);
-        ImagoExtern item = {.of.func = NULL};
-        if (import.type.kind != IMAGO_EXTERN_FUNC &&
-            (!make_item(store, &import.type, &item, error) ||
-             !imago_linker_define(linker, import.module, import.module_bytes, import.name,
-                                  import.name_bytes, item, error))) {
+static bool define_others(ImagoStore *store, ImagoLinker *linker, ImagoError *error) {
+    for (uint32_t i = 0; i < other_count; i++) {
+        ImagoExtern item;
+        if (!make_item(store, &others[i].type, &item, error) ||
+            !imago_linker_define(linker, others[i].module, others[i].module_bytes, others[i].name,
+                                 others[i].name_bytes, item, error)) {
             return false;
         }
     }
@@ -119,7 +115,7 @@ static ImagoStatus instantiate(ImagoStore *store, const ImagoImage *image, Imago
         return imago_linked_instantiate(linked, store, &instance, error);
     }
     ImagoLinker *linker = imago_linker_extend(functions, error);
-    const bool is_defined = linker != NULL && define_others(store, linker, image, error);
+    const bool is_defined = linker != NULL && define_others(store, linker, error);
     const ImagoStatus status =
         is_defined ? imago_linker_instantiate(linker, store, image, &instance, error) : IMAGO_FAIL;
     imago_linker_delete(linker);

@@ -27,6 +27,11 @@ bool mem_request_fails(void) {
 
 void *mem_alloc(usize bytes) { return mem_request_fails() ? NULL : calloc(1, bytes ? bytes : 1); }
 
+void *mem_alloc_front(usize bytes, usize zeroed) {
+    void *p = mem_request_fails() ? NULL : malloc(bytes ? bytes : 1);
+    return p != NULL ? memset(p, 0, zeroed) : NULL;
+}
+
 void mem_free(void *p) { free(p); }
 
 void *mem_grow(void *p, usize old_bytes, usize bytes) {

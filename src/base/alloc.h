@@ -7,6 +7,8 @@
 
 // `bytes` zeroed bytes aligned to 16, or NULL. mem_free(NULL) is allowed.
 void *mem_alloc(usize bytes);
+// The same, but only the first `zeroed` bytes are zero; the others hold anything.
+void *mem_alloc_front(usize bytes, usize zeroed);
 void mem_free(void *p);
 
 // Like realloc, but the bytes beyond `old_bytes` are zero. On NULL, `p` is still owned by the

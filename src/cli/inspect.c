@@ -282,7 +282,7 @@ static void show_elem(Inspect *in, u32 i) {
     }
     put(in, "table %" PRIu32 " at ", elem.table);
     put_const(in, &elem.offset);
-    put(in, "%s", elem.is_in_frozen_table ? ", in the frozen table" : "");
+    put(in, "%s", elem.is_in_frozen_table ? ", in the frozen table" : elem.is_lazy ? ", lazy" : "");
 }
 
 static const struct {

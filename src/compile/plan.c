@@ -5,20 +5,30 @@
 // A frozen table's entries stand in the image; one that is mostly empty does not deserve that.
 enum { FROZEN_EMPTY_MAX = 65536 };
 
+// The runtime looks through all segments when an entry is used for the first time.
+enum { ELEM_LAZY_MAX = 16 };
+
 static bool is_own_func(const Module *module, const ElemItem *item) {
     return item->kind == CONST_REF_NULL ||
            (item->kind == CONST_REF_FUNC && item->index >= module->func_import_count);
 }
 
-// True if the segment's effect on a frozen table can be computed now.
-static bool is_static_segment(const Module *module, const ElemSegment *segment) {
+static bool is_func(const Module *module, const ElemItem *item) {
+    (void)module;
+    return item->kind == CONST_REF_NULL || item->kind == CONST_REF_FUNC;
+}
+
+// True if the segment's effect can be computed now: it cannot trap, and its items are all of a
+// kind.
+static bool is_static_segment(const Module *module, const ElemSegment *segment,
+                              bool (*is_kind)(const Module *, const ElemItem *)) {
     const u32 entries = module->tables[segment->table].limits.min;
     if (segment->offset.kind != CONST_VALUE ||
         !range_fits((u32)segment->offset.low, segment->count, entries)) {
         return false;
     }
     for (u32 i = 0; i < segment->count; i++) {
-        if (!is_own_func(module, &segment->items[i])) {
+        if (!is_kind(module, &segment->items[i])) {
             return false;
         }
     }
@@ -48,12 +58,32 @@ static u64 frozen_tables(const Module *module, u64 used_tables) {
             has_trap |= segment->mode == SEGMENT_ACTIVE;
             continue;
         }
-        if (has_trap || !is_static_segment(module, segment)) {
+        if (has_trap || !is_static_segment(module, segment, is_own_func)) {
             frozen &= ~(1ull << segment->table);
             has_trap = true;
         }
     }
     return frozen;
+}
+
+// Active segments (by bit) whose entries need no reference before they are used: functions at
+// constant places of a table of the module's own. All before them are so, too, or fill frozen
+// tables: none traps, so that each of them is applied.
+static u32 lazy_segments(const Module *module, u64 frozen) {
+    u32 lazy = 0;
+    for (u32 i = 0; i < module->elem_count && module->elem_count <= ELEM_LAZY_MAX; i++) {
+        const ElemSegment *segment = &module->elems[i];
+        if (segment->mode != SEGMENT_ACTIVE ||
+            (segment->table < 64 && (frozen >> segment->table & 1) != 0)) {
+            continue;
+        }
+        if (segment->table < module->table_import_count || segment->type != VAL_FUNCREF ||
+            !is_static_segment(module, segment, is_func)) {
+            break;
+        }
+        lazy |= 1u << i;
+    }
+    return lazy;
 }
 
 // Functions whose reference can exist at run time get a VmFuncRef. A segment that only fills a
@@ -115,6 +145,7 @@ bool plan_module(CompilePlan *plan, Arena *arena, const Module *module, BodyUses
         .canonical_types = canonical,
         .layouts = layouts,
         .frozen_tables = frozen,
+        .lazy_elems = lazy_segments(module, frozen),
     };
     return true;
 }

@@ -198,6 +198,13 @@ static const char *data_fault(const Image *image, u32 i) {
     return NULL;
 }
 
+static bool lazy_elem_is_fine(const Image *image, const StoredElem *stored) {
+    return stored->mode == SEGMENT_ACTIVE && stored->type == VAL_FUNCREF &&
+           stored->table >= image->table_import_count && stored->at.kind == CONST_VALUE &&
+           range_fits((u32)stored->at.low, stored->count,
+                      image_table(image, stored->table).type.limits.min);
+}
+
 static const char *elem_fault(const Image *image, u32 i) {
     StoredElem stored;
     record_load(&image->elems, i, &stored);
@@ -211,9 +218,13 @@ static const char *elem_fault(const Image *image, u32 i) {
                                 const_is_fine(image, &stored.at, VAL_I32, image->globals.count)),
                  "a place that is none");
     for (u32 k = 0; k < stored.count; k++) {
-        FAULT_UNLESS(image_elem_item(image, stored.first_item + k).type == (ValType)stored.type,
-                     "an item of another type");
+        const ConstExpr item = image_elem_item(image, stored.first_item + k);
+        FAULT_UNLESS(item.type == (ValType)stored.type, "an item of another type");
+        FAULT_UNLESS((stored.flags & STORED_IS_LAZY) == 0 || item.kind != CONST_GLOBAL,
+                     "an item that cannot be made later");
     }
+    FAULT_UNLESS((stored.flags & STORED_IS_LAZY) == 0 || lazy_elem_is_fine(image, &stored),
+                 "a lazy segment outside of its table");
     return NULL;
 }
 

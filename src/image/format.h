@@ -44,7 +44,7 @@ enum { STORED_HAS_MAX = 1, STORED_IS_FROZEN = 2 };
 // StoredGlobal.flags
 enum { STORED_IS_MUTABLE = 1 };
 // StoredData.flags, StoredElem.flags
-enum { STORED_IS_APPLIED = 1 };
+enum { STORED_IS_APPLIED = 1, STORED_IS_LAZY = 2 };
 // Items of element segments: a function index, or a global index with ITEM_GLOBAL, or a null.
 #define ITEM_GLOBAL 0x80000000u
 #define ITEM_NULL_FUNC 0xFFFFFFFFu

@@ -90,6 +90,8 @@ typedef struct ImageType {
     u32 canonical;             // first type of the module that is equal
 } ImageType;
 ImageType image_type(const Image *image, u32 i);
+// Its field sig alone; i below the count.
+u32 image_type_sig(const Image *image, u32 i);
 
 typedef struct ImageExternType {
     ExternKind kind;
@@ -153,14 +155,12 @@ typedef struct ImageElem {
     ValType type;
     u32 table;
     bool is_in_frozen_table; // active, and already part of the image's table: nothing to do
+    bool is_lazy;            // active; items are functions or null, which are made when used
     ConstExpr offset;
     u32 first_item, count;
 } ImageElem;
 ImageElem image_elem(const Image *image, u32 i);
 ConstExpr image_elem_item(const Image *image, u32 item);
-// Slot in the context of an item that is a function with one, found faster than by the above; else
-// ID_NONE.
-u32 image_elem_slot(const Image *image, u32 item);
 
 typedef struct ImageData {
     SegmentMode mode;

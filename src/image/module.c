@@ -111,6 +111,13 @@ ImageExternType image_extern_type(const Image *image, ExternKind kind, u32 index
     return type;
 }
 
+u32 image_type_sig(const Image *image, u32 i) {
+    return i < image->types.count
+               ? load_u32(image->types.at + (usize)i * sizeof(StoredType) +
+                          offsetof(StoredType, sig))
+               : 0;
+}
+
 // A kind and an index in its index space.
 static bool extern_fits(const Image *image, u32 kind, u32 index) {
     switch (kind) {
@@ -188,6 +195,8 @@ ImageElem image_elem(const Image *image, u32 i) {
         .type = (ValType)stored.type,
         .table = stored.table,
         .is_in_frozen_table = (stored.flags & STORED_IS_APPLIED) != 0,
+        .is_lazy = stored.mode == SEGMENT_ACTIVE && (stored.flags & STORED_IS_LAZY) != 0 &&
+                   stored.at.kind == CONST_VALUE,
         .offset = const_of(image, &stored.at),
         .first_item = stored.first_item,
         .count = stored.count,
@@ -212,16 +221,6 @@ ConstExpr image_elem_item(const Image *image, u32 item) {
     return index >= image->funcs.count
                ? (ConstExpr){0}
                : (ConstExpr){.kind = CONST_REF_FUNC, .type = VAL_FUNCREF, .index = index};
-}
-
-u32 image_elem_slot(const Image *image, u32 item) {
-    const u32 func = item < image->elem_items.count
-                         ? load_u32(image->elem_items.at + (usize)item * sizeof func)
-                         : ID_NONE;
-    return func < image->funcs.count
-               ? load_u32(image->funcs.at + (usize)func * sizeof(StoredFunc) +
-                          offsetof(StoredFunc, funcref))
-               : ID_NONE;
 }
 
 ImageData image_data(const Image *image, u32 i) {

@@ -27,6 +27,7 @@ typedef struct LinkInput {
     const u32 *funcref_slots; // per function (index space with imports): slot or ID_NONE
     const u32 *canonical_types; // per type: the first one that is equal
     u64 frozen_tables;        // bit per table below 64
+    u32 lazy_elems;           // bit per element segment below 32: STORED_IS_LAZY
     const CodeTarget *target; // that the code is for
     PlatformId platform;
     const CodeBlob *blobs;    // defined functions by index, all; then entry stubs, then exit stubs,

@@ -192,10 +192,11 @@ static void write_elems(Linker *linker) {
         const ElemSegment *elem = &module->elems[i];
         const bool is_active = elem->mode == SEGMENT_ACTIVE;
         const bool is_applied = is_active && linker->table_at[elem->table] != ID_NONE;
+        const bool is_lazy = i < 32 && (linker->input->lazy_elems >> i & 1) != 0;
         StoredElem stored = {
             .mode = (u8)elem->mode,
             .type = (u8)elem->type,
-            .flags = is_applied ? STORED_IS_APPLIED : 0,
+            .flags = is_applied ? STORED_IS_APPLIED : is_lazy ? STORED_IS_LAZY : 0,
             .table = is_active ? elem->table : 0,
             .first_item = items,
             .count = elem->count,

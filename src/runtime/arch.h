@@ -44,6 +44,10 @@ void arch_landing(void);
 // Internal convention of docs/abi.md; called by guest code only.
 void arch_builtin_entry(void);
 
+// TABLE_ENTRY of every context: calls builtin TABLE_ENTRY on the host stack with what r11 and r10
+// hold, and leaves the result in r11; every other register as it was. Called by guest code only.
+void arch_table_entry(void);
+
 // Code of every host function's reference, for calls from images that have no exit stub for its
 // type: unpacks the arguments by the type. Internal convention; called by guest code only.
 void arch_host_stub(void);
@@ -57,6 +61,7 @@ _Static_assert(ARCH_EXEC_HOST_SP == VM_EXEC_HOST_SP, "arch_offsets.h");
 _Static_assert(ARCH_EXEC_WASM_SP == VM_EXEC_WASM_SP, "arch_offsets.h");
 _Static_assert(ARCH_EXEC_EXIT_FP == VM_EXEC_EXIT_FP, "arch_offsets.h");
 _Static_assert(ARCH_BUILTIN_RAISE == BUILTIN_RAISE, "arch_offsets.h");
+_Static_assert(ARCH_BUILTIN_TABLE_ENTRY == BUILTIN_TABLE_ENTRY, "arch_offsets.h");
 _Static_assert(ARCH_ACTIVATION_FP == offsetof(Activation, fp), "arch_offsets.h");
 
 #endif

@@ -9,7 +9,8 @@
 #define ARCH_EXEC_HOST_SP 0
 #define ARCH_EXEC_WASM_SP 8
 #define ARCH_EXEC_EXIT_FP 16
-#define ARCH_BUILTIN_RAISE 10
+#define ARCH_BUILTIN_TABLE_ENTRY 12
+#define ARCH_BUILTIN_RAISE 13
 
 // ImagoStore: store.h.
 #define ARCH_STORE_ENDED 64
@@ -22,6 +23,10 @@
 // HostFunc: host_func.h.
 #define ARCH_HOST_VALUES_BYTES 64
 #define ARCH_HOST_POP_BYTES 68
+
+// What arch_table_entry saves: eight general registers and all vector registers.
+#define ARCH_SAVED_BYTES 320
+#define ARCH_SAVED_FLOATS 64
 
 // HostSpill: host_func.h. Registers of a call to a host function through the generic stub.
 #define ARCH_SPILL_BYTES 176

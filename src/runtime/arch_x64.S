@@ -120,6 +120,56 @@ FUNC arch_builtin_entry
     .cfi_endproc
     .size arch_builtin_entry, . - arch_builtin_entry
 
+// r13 context, r11 table << 32 | type, r10 index
+FUNC arch_table_entry
+    .cfi_startproc
+    .cfi_signal_frame
+    push rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov rbp, rsp
+    .cfi_def_cfa_register rbp
+    sub rsp, ARCH_SAVED_BYTES
+    mov [rsp], rax
+    mov [rsp + 8], rcx
+    mov [rsp + 16], rdx
+    mov [rsp + 24], rsi
+    mov [rsp + 32], rdi
+    mov [rsp + 40], r8
+    mov [rsp + 48], r9
+    mov [rsp + 56], r10
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movups [rsp + ARCH_SAVED_FLOATS + 16 * \i], xmm\i
+    .endr
+    mov rax, [r13 + ARCH_VMCTX_EXEC]
+    mov [rax + ARCH_EXEC_EXIT_FP], rbp
+    mov [rax + ARCH_EXEC_WASM_SP], rsp
+    mov rdi, r13
+    mov rsi, r11
+    mov rdx, r10
+    lea r11, [rip + RUNTIME_BUILTINS]
+    mov rsp, [rax + ARCH_EXEC_HOST_SP]
+    call [r11 + ARCH_BUILTIN_TABLE_ENTRY * 8]
+    lea rsp, [rbp - ARCH_SAVED_BYTES]
+    mov r11, rax
+    mov rax, [rsp]
+    mov rcx, [rsp + 8]
+    mov rdx, [rsp + 16]
+    mov rsi, [rsp + 24]
+    mov rdi, [rsp + 32]
+    mov r8, [rsp + 40]
+    mov r9, [rsp + 48]
+    mov r10, [rsp + 56]
+    .irp i, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movups xmm\i, [rsp + ARCH_SAVED_FLOATS + 16 * \i]
+    .endr
+    mov rsp, rbp
+    pop rbp
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+    .size arch_table_entry, . - arch_table_entry
+
 // r13 the host function's context (HostFunc), r14 the caller's; parameters by the convention.
 FUNC arch_host_stub
     .cfi_startproc

@@ -94,6 +94,33 @@ static ImagoTable *table_of(void *vmctx, u64 index) {
     return table;
 }
 
+static u64 table_get(void *vmctx, u64 table, u64 i, u64 c, u64 d) {
+    (void)c, (void)d;
+    ImagoTable *from = table_of(vmctx, table);
+    if (i >= from->vm.count) {
+        trap(vmctx, TRAP_TABLE_OUT_OF_BOUNDS);
+    }
+    touch_begin();
+    void *value = runtime_table_entry(from, i);
+    touch_end();
+    return (uintptr_t)value;
+}
+
+// Compiled code found no signature of the wanted type in the entry: it may be still to be made.
+static u64 table_entry(void *vmctx, u64 wanted, u64 i, u64 c, u64 d) {
+    const VmShape *shape = &instance_of(vmctx)->image->view.shape;
+    const u32 type = (u32)wanted;
+    CHECK(type < shape->type_count);
+    const VmFuncRef *ref = (const VmFuncRef *)table_get(vmctx, wanted >> 32, i, c, d);
+    if (ref == NULL) {
+        trap(vmctx, TRAP_UNINITIALIZED_ELEMENT);
+    }
+    if (ref->sig != load_u32((const u8 *)vmctx + vmctx_type_at(shape, type))) {
+        trap(vmctx, TRAP_INDIRECT_CALL_TYPE);
+    }
+    return (uintptr_t)ref;
+}
+
 static u64 table_grow(void *vmctx, u64 table, u64 value, u64 more, u64 d) {
     (void)d;
     return (u32)runtime_table_grow(table_of(vmctx, table), more, (void *)(uintptr_t)value);
@@ -112,12 +139,15 @@ static u64 table_fill(void *vmctx, u64 index, u64 start, u64 value, u64 count) {
 
 static u64 table_copy(void *vmctx, u64 tables, u64 to, u64 from, u64 count) {
     const VmTable *target = &table_of(vmctx, tables >> 32)->vm;
-    const VmTable *source = &table_of(vmctx, (u32)tables)->vm;
-    if (!range_fits(to, count, target->count) || !range_fits(from, count, source->count)) {
+    ImagoTable *source = table_of(vmctx, (u32)tables);
+    if (!range_fits(to, count, target->count) || !range_fits(from, count, source->vm.count)) {
         trap(vmctx, TRAP_TABLE_OUT_OF_BOUNDS);
     }
+    touch_begin();
+    runtime_table_make(source, from, count);
+    touch_end();
     if (count != 0) {
-        memmove(target->entries + to, source->entries + from, count * sizeof *target->entries);
+        memmove(target->entries + to, source->vm.entries + from, count * sizeof *target->entries);
     }
     return 0;
 }
@@ -149,6 +179,14 @@ static u64 elem_drop(void *vmctx, u64 segment, u64 b, u64 c, u64 d) {
     return 0;
 }
 
+static u64 ref_func(void *vmctx, u64 func, u64 b, u64 c, u64 d) {
+    (void)b, (void)c, (void)d;
+    touch_begin();
+    VmFuncRef *ref = runtime_instance_func(instance_of(vmctx), (u32)func);
+    touch_end();
+    return (uintptr_t)ref;
+}
+
 // ---- Ending a call ------------------------------------------------------------------------------
 
 static u64 raise_outcome(void *vmctx, u64 a, u64 b, u64 c, u64 d) {
@@ -160,9 +198,10 @@ static u64 raise_outcome(void *vmctx, u64 a, u64 b, u64 c, u64 d) {
 const RuntimeBuiltin RUNTIME_BUILTINS[BUILTIN_COUNT] = {
     [BUILTIN_MEMORY_GROW] = memory_grow, [BUILTIN_MEMORY_FILL] = memory_fill,
     [BUILTIN_MEMORY_COPY] = memory_copy, [BUILTIN_MEMORY_INIT] = memory_init,
-    [BUILTIN_DATA_DROP] = data_drop,     [BUILTIN_TABLE_GROW] = table_grow,
-    [BUILTIN_TABLE_FILL] = table_fill,   [BUILTIN_TABLE_COPY] = table_copy,
-    [BUILTIN_TABLE_INIT] = table_init,   [BUILTIN_ELEM_DROP] = elem_drop,
-    [BUILTIN_RAISE] = raise_outcome,
+    [BUILTIN_DATA_DROP] = data_drop,     [BUILTIN_TABLE_GET] = table_get,
+    [BUILTIN_TABLE_GROW] = table_grow,   [BUILTIN_TABLE_FILL] = table_fill,
+    [BUILTIN_TABLE_COPY] = table_copy,   [BUILTIN_TABLE_INIT] = table_init,
+    [BUILTIN_ELEM_DROP] = elem_drop,     [BUILTIN_REF_FUNC] = ref_func,
+    [BUILTIN_TABLE_ENTRY] = table_entry, [BUILTIN_RAISE] = raise_outcome,
 };
-_Static_assert(BUILTIN_COUNT == 11, "a row for each builtin above");
+_Static_assert(BUILTIN_COUNT == 14, "a row for each builtin above");

@@ -93,46 +93,12 @@ void imago_engine_delete(ImagoEngine *engine) {
     }
     vec_free(&engine->sigs);
     mem_free(engine->slots);
-    while (engine->block_count != 0) {
-        mem_free(engine->blocks[--engine->block_count].block);
-    }
     runtime_stack_forget(engine);
     while (engine->spare_count != 0) {
         os_release(engine->spares[--engine->spare_count].base, VM_MEMORY_RESERVE_BYTES);
     }
     pthread_mutex_destroy(&engine->lock);
     mem_free(engine);
-}
-
-// ---- Blocks of instances ------------------------------------------------------------------------
-
-bool runtime_engine_keep_block(ImagoEngine *engine, u64 image, void *block) {
-    pthread_mutex_lock(&engine->lock);
-    const bool has_room = engine->block_count < ENGINE_MAX_BLOCKS;
-    if (has_room) {
-        engine->blocks[engine->block_count++] = (SpareBlock){image, block};
-    }
-    pthread_mutex_unlock(&engine->lock);
-    return has_room;
-}
-
-void *runtime_engine_take_block(ImagoEngine *engine, u64 image) {
-    void *block = NULL;
-    pthread_mutex_lock(&engine->lock);
-    for (u32 i = engine->block_count; i-- != 0 && block == NULL;) {
-        if (engine->blocks[i].image == image) {
-            block = engine->blocks[i].block;
-            engine->blocks[i] = engine->blocks[--engine->block_count];
-        }
-    }
-    pthread_mutex_unlock(&engine->lock);
-    return block;
-}
-
-void runtime_engine_forget_blocks(ImagoEngine *engine, u64 image) {
-    for (void *block; (block = runtime_engine_take_block(engine, image)) != NULL;) {
-        mem_free(block);
-    }
 }
 
 // ---- Signature ids ------------------------------------------------------------------------------
@@ -207,7 +173,7 @@ bool runtime_engine_sig(ImagoEngine *engine, const FuncType *type, u32 *sig, Err
     if (!ok) {
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
-    CHECK(index < SIG_LARGE);
+    CHECK(index < SIG_LAZY - SIG_LARGE);
     *sig = SIG_LARGE | index;
     return true;
 }

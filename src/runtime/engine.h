@@ -31,13 +31,7 @@ typedef struct SpareStack {
     usize bytes;
 } SpareStack;
 
-// Memory of an instance that ended, for the next one of the same image.
-typedef struct SpareBlock {
-    u64 image; // serial number
-    void *block;
-} SpareBlock;
-
-enum { ENGINE_MAX_SPARES = 64, ENGINE_MAX_BLOCKS = 8, ENGINE_MAX_FILES = 256 };
+enum { ENGINE_MAX_SPARES = 64, ENGINE_MAX_FILES = 256 };
 
 struct ImagoEngine {
     u64 cpu_features; // of this machine
@@ -52,8 +46,6 @@ struct ImagoEngine {
     u32 spare_count;
     SpareStack stacks[ENGINE_MAX_SPARES];
     u32 stack_count;
-    SpareBlock blocks[ENGINE_MAX_BLOCKS];
-    u32 block_count;
     struct ImagoEngine *next; // all engines, for fork
 };
 
@@ -62,11 +54,5 @@ struct ImagoEngine {
 //   engine  not const: the table grows
 // ERR_NO_MEMORY.
 bool runtime_engine_sig(ImagoEngine *engine, const FuncType *type, u32 *sig, Error *err);
-
-// Blocks of ended instances. Keep: false, there is no room. Take: NULL, there is none of the image.
-// Forget: frees the image's, before it is unmapped. Thread-safe.
-bool runtime_engine_keep_block(ImagoEngine *engine, u64 image, void *block);
-void *runtime_engine_take_block(ImagoEngine *engine, u64 image);
-void runtime_engine_forget_blocks(ImagoEngine *engine, u64 image);
 
 #endif

@@ -334,7 +334,6 @@ void imago_image_delete(ImagoImage *image) {
     }
     runtime_debugger_remove(image);
     runtime_memory_forget(image);
-    runtime_engine_forget_blocks(image->engine, image->serial);
     const Image *view = &image->view;
     u8 *map = (u8 *)(uintptr_t)view->bytes;
     if (image->is_buffer) {

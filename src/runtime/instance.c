@@ -8,43 +8,27 @@
 _Static_assert(offsetof(ImagoMemory, vm) == 0 && offsetof(ImagoTable, vm) == 0,
                "contexts hold the address of either");
 
-// Blocks with fewer function references are made anew as fast.
-enum { KEPT_FUNCREFS = 64 };
-
 // Offsets of the parts in the allocation.
 typedef struct Layout {
-    u64 globals, vmctx, datas, elems, bytes;
+    u64 globals, datas, elems, refs, vmctx, bytes;
 } Layout;
 
 static Layout layout_of(const Image *view) {
     Layout layout;
     layout.globals = align_up(sizeof(ImagoInstance), 16);
-    layout.vmctx =
-        align_up(layout.globals + (u64)view->globals.count * sizeof(ImagoGlobal), 64);
-    layout.datas = layout.vmctx + vmctx_bytes(&view->shape);
+    layout.datas = layout.globals + (u64)view->globals.count * sizeof(ImagoGlobal);
     layout.elems = layout.datas + (view->datas.count + 7ull) / 8;
-    layout.bytes = layout.elems + (view->elems.count + 7ull) / 8;
+    layout.refs = layout.elems + (view->elems.count + 7ull) / 8;
+    layout.vmctx = align_up(layout.refs + (view->shape.funcref_count + 7ull) / 8, 64);
+    layout.bytes = layout.vmctx + vmctx_bytes(&view->shape);
     return layout;
-}
-
-// The block of an instance of the image that has ended: of what this made, its function references
-// and type ids stay as they are, since they depend on the image and the block's address only.
-static u8 *take_block(const ImagoImage *image, const Layout *layout) {
-    u8 *block = runtime_engine_take_block(image->engine, image->serial);
-    if (block != NULL) {
-        const u64 kept = layout->vmctx + vmctx_funcref_at(&image->view.shape, 0);
-        memset(block, 0, kept);
-        memset(block + layout->datas, 0, layout->bytes - layout->datas);
-    }
-    return block;
 }
 
 ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoLinked *linked, Error *err) {
     const ImagoImage *image = linked->image;
     const Layout layout = layout_of(&image->view);
-    u8 *block = take_block(image, &layout);
-    const bool has_funcrefs = block != NULL;
-    block = block != NULL ? block : mem_alloc(layout.bytes);
+    const u64 zeroed = layout.vmctx + vmctx_funcref_at(&image->view.shape, 0);
+    u8 *block = mem_alloc_front(layout.bytes, zeroed);
     if (block == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory for an instance");
         return NULL;
@@ -54,15 +38,16 @@ ImagoInstance *runtime_instance_open(ImagoStore *store, const ImagoLinked *linke
         .store = store,
         .image = image,
         .linker = linked->linker,
-        .has_funcrefs = has_funcrefs,
         .globals = (ImagoGlobal *)(void *)(block + layout.globals),
         .vmctx = block + layout.vmctx,
         .dropped_datas = block + layout.datas,
         .dropped_elems = block + layout.elems,
+        .made_refs = block + layout.refs,
     };
     runtime_linker_hold(linked->linker);
     vmctx_set(instance->vmctx, VMCTX_EXEC, &store->exec);
     vmctx_set(instance->vmctx, VMCTX_BUILTIN_ENTRY, (const void *)(uintptr_t)arch_builtin_entry);
+    vmctx_set(instance->vmctx, VMCTX_TABLE_ENTRY, (const void *)(uintptr_t)arch_table_entry);
     vmctx_set(instance->vmctx, VMCTX_INSTANCE, instance);
     return instance;
 }
@@ -80,12 +65,8 @@ void runtime_instance_close(ImagoInstance *instance) {
 }
 
 void runtime_instance_end(ImagoInstance *instance) {
-    const ImagoImage *image = instance->image;
     runtime_linker_release(instance->linker);
-    if (image->view.shape.funcref_count < KEPT_FUNCREFS ||
-        !runtime_engine_keep_block(image->engine, image->serial, instance)) {
-        mem_free(instance);
-    }
+    mem_free(instance);
 }
 
 void runtime_instance_adopt(ImagoInstance *instance) {
@@ -107,15 +88,34 @@ void runtime_instance_adopt(ImagoInstance *instance) {
 
 // ---- Items --------------------------------------------------------------------------------------
 
+static VmFuncRef *make_ref(const ImagoInstance *instance, u32 func, const ImageFunc *info) {
+    const Image *view = &instance->image->view;
+    if (info->text_offset >= view->text_bytes || info->type >= view->shape.type_count) {
+        return NULL; // a damaged image
+    }
+    VmFuncRef *ref = instance_funcref(instance, info->funcref);
+    *ref = (VmFuncRef){
+        .code = (void *)(uintptr_t)(view->text + info->text_offset),
+        .vmctx = instance->vmctx,
+        .sig = load_u32(instance->vmctx + vmctx_type_at(&view->shape, info->type)),
+        .type_index = info->type,
+        .func_index = func,
+    };
+    bit_set(instance->made_refs, info->funcref);
+    return ref;
+}
+
 VmFuncRef *runtime_instance_func(const ImagoInstance *instance, u32 func) {
     const Image *view = &instance->image->view;
     if (func < view->func_import_count) {
         return instance_import(instance, func)->ref;
     }
-    const u32 slot = image_func(view, func).funcref;
-    return func < view->func_count && slot < view->shape.funcref_count
-               ? instance_funcref(instance, slot)
-               : NULL;
+    const ImageFunc info = image_func(view, func);
+    if (func >= view->func_count || info.funcref >= view->shape.funcref_count) {
+        return NULL;
+    }
+    return bit_is_set(instance->made_refs, info.funcref) ? instance_funcref(instance, info.funcref)
+                                                         : make_ref(instance, func, &info);
 }
 
 bool runtime_instance_item(ImagoInstance *instance, ExternKind kind, u32 index, ImagoExtern *item) {
@@ -204,12 +204,8 @@ bool runtime_instance_init_table(ImagoInstance *instance, u32 segment, ImagoTabl
         !range_fits(to, count, table->vm.count)) {
         return false;
     }
-    VmFuncRef *refs = instance_funcref(instance, 0);
     for (u64 i = 0; i < count; i++) {
-        const u32 item = elem.first_item + (u32)(from + i);
-        const u32 slot = image_elem_slot(view, item);
-        table->vm.entries[to + i] =
-            slot < view->shape.funcref_count ? &refs[slot] : elem_value(instance, item);
+        table->vm.entries[to + i] = elem_value(instance, elem.first_item + (u32)(from + i));
     }
     return true;
 }

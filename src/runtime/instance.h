@@ -1,7 +1,10 @@
-// Instances. One allocation holds the record, the handles of its globals, the context that compiled
-// code reads, and which passive segments were dropped.
+// Instances. One allocation holds the record, the handles of its globals, which passive segments
+// were dropped, which references were made, and the context that compiled code reads.
 //
-//   ImagoInstance | ImagoGlobal[global_count] | context | dropped data bits | dropped element bits
+//   ImagoInstance | ImagoGlobal[global_count] | bit sets | context
+//
+// The context ends in the function references: they are made one by one when they are used, and
+// the memory of others is never touched.
 #ifndef RUNTIME_INSTANCE_H
 #define RUNTIME_INSTANCE_H
 
@@ -16,11 +19,11 @@ struct ImagoInstance {
     const ImagoImage *image;
     ImagoLinker *linker; // held
     ImagoInstance *next; // in store->instances
-    bool has_funcrefs; // and type ids: filled in already
     bool has_snapshot; // of the image, if there is one, in memory 0
     ImagoGlobal *globals; // of the whole index space
     u8 *vmctx;
     u8 *dropped_datas, *dropped_elems; // bit sets; active segments are not noted here
+    u8 *made_refs;                     // bit set of slots
 };
 
 // An empty instance: its context has the fixed fields that are the same for all.
@@ -53,7 +56,8 @@ static inline ImagoMemory *instance_memory(const ImagoInstance *instance) {
 static inline bool bit_is_set(const u8 *bits, u32 i) { return bits[i / 8] >> i % 8 & 1; }
 static inline void bit_set(u8 *bits, u32 i) { bits[i / 8] |= (u8)(1u << i % 8); }
 
-// Reference of any function of the index space; NULL if it cannot have one.
+// Reference of any function of the index space, made now if it was not before; NULL if it cannot
+// have one.
 VmFuncRef *runtime_instance_func(const ImagoInstance *instance, u32 func);
 
 // Handle of an item of an index space. False: there is no such item.

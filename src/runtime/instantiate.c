@@ -24,6 +24,8 @@ static bool make_tables(ImagoInstance *instance, Error *err) {
         if (table == NULL) {
             return false;
         }
+        table->instance = instance;
+        table->index = i;
         vmctx_set(instance->vmctx, (u32)vmctx_table_at(&view->shape, i), table);
     }
     return true;
@@ -46,47 +48,15 @@ static bool make_memory(ImagoInstance *instance, Error *err) {
     return true;
 }
 
-// Signature id of a type of the image.
-static bool sig_of(const ImagoInstance *instance, u32 type, u32 *sig, Error *err) {
-    const ImageType info = image_type(&instance->image->view, type);
-    *sig = info.sig;
-    return info.sig != SIG_LARGE ||
-           runtime_engine_sig(instance->store->engine, &info.type, sig, err);
-}
-
 static bool fill_types(ImagoInstance *instance, Error *err) {
-    const VmShape *shape = &instance->image->view.shape;
-    for (u32 i = 0; i < shape->type_count; i++) {
-        u32 sig = 0;
-        TRY(sig_of(instance, i, &sig, err));
-        store_u32(instance->vmctx + vmctx_type_at(shape, i), sig);
-    }
-    return true;
-}
-
-static bool fill_funcrefs(ImagoInstance *instance, Error *err) {
     const Image *view = &instance->image->view;
-    const u8 *types = instance->vmctx + vmctx_type_at(&view->shape, 0);
-    for (u32 slot = 0; slot < view->shape.funcref_count; slot++) {
-        const u32 index = image_funcref(view, slot);
-        const ImageFunc func = image_func(view, index);
-        if (func.text_offset >= view->text_bytes || func.type >= view->types.count ||
-            func.funcref != slot) {
-            return fail(err, IMAGE, ERROR_NO_OFFSET, "function %u of the image is damaged", index);
+    for (u32 i = 0; i < view->shape.type_count; i++) {
+        u32 sig = image_type_sig(view, i);
+        if (UNLIKELY(sig >= SIG_LARGE)) {
+            const FuncType type = image_type(view, i).type;
+            TRY(runtime_engine_sig(instance->store->engine, &type, &sig, err));
         }
-        u32 sig = 0;
-        if (func.type < view->shape.type_count) {
-            sig = load_u32(types + 4ull * func.type);
-        } else {
-            TRY(sig_of(instance, func.type, &sig, err));
-        }
-        *instance_funcref(instance, slot) = (VmFuncRef){
-            .code = (void *)(uintptr_t)(view->text + func.text_offset),
-            .vmctx = instance->vmctx,
-            .sig = sig,
-            .type_index = func.type,
-            .func_index = index,
-        };
+        store_u32(instance->vmctx + vmctx_type_at(&view->shape, i), sig);
     }
     return true;
 }
@@ -119,16 +89,20 @@ static bool build(ImagoInstance *instance, const ImagoLinked *linked, Error *err
     TRY(runtime_imports_take(instance, linked, err));
     TRY(make_tables(instance, err));
     TRY(make_memory(instance, err));
-    if (!instance->has_funcrefs) {
-        TRY(fill_types(instance, err));
-        TRY(fill_funcrefs(instance, err));
-    }
+    TRY(fill_types(instance, err));
     init_globals(instance);
     TRY(prepare_start(instance, err));
     return runtime_store_reserve_image(instance->store, err);
 }
 
 // ---- Afterwards ---------------------------------------------------------------------------------
+
+// True, but for a damaged image, of a lazy segment's place.
+static bool is_own_range(const ImagoInstance *instance, const ImagoTable *table, u64 at,
+                         u64 count) {
+    return table != NULL && table->instance == instance && table->type.elem == VAL_FUNCREF &&
+           range_fits(at, count, table->vm.count);
+}
 
 static bool run_elems(ImagoInstance *instance) {
     const Image *view = &instance->image->view;
@@ -141,7 +115,9 @@ static bool run_elems(ImagoInstance *instance) {
         ImagoTable *table =
             elem.table < view->shape.table_count ? instance_table(instance, elem.table) : NULL;
         const u64 offset = (u32)runtime_instance_const(instance, &elem.offset).i32;
-        if (!runtime_instance_init_table(instance, i, table, offset, 0, elem.count)) {
+        if (elem.is_lazy && is_own_range(instance, table, offset, elem.count)) {
+            runtime_table_defer(table, offset, elem.count);
+        } else if (!runtime_instance_init_table(instance, i, table, offset, 0, elem.count)) {
             runtime_trap_set(instance->store, TRAP_TABLE_OUT_OF_BOUNDS);
             return false;
         }

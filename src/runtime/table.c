@@ -1,6 +1,7 @@
 #include "runtime/table.h"
 
 #include "base/alloc.h"
+#include "runtime/instance.h"
 #include "runtime/value.h"
 
 ImagoTable *runtime_table_open(ImagoStore *store, const TableType *type, Error *err) {
@@ -34,6 +35,47 @@ void runtime_table_adopt(ImagoTable *table) {
     table->next = table->store->tables;
     table->store->tables = table;
 }
+
+// ---- Entries that are made when they are used ---------------------------------------------------
+
+static const VmFuncRef LAZY = {.sig = SIG_LAZY};
+
+void runtime_table_defer(ImagoTable *table, u64 from, u64 count) {
+    for (u64 i = from; i < from + count; i++) {
+        table->vm.entries[i] = (void *)(uintptr_t)&LAZY;
+    }
+}
+
+// The entry by the last lazy segment that has it: that one was applied last.
+static void *initial_entry(const ImagoTable *table, u64 i) {
+    const Image *view = &table->instance->image->view;
+    for (u32 k = view->elems.count; k-- != 0;) {
+        const ImageElem elem = image_elem(view, k);
+        const u64 first = (u32)elem.offset.low;
+        if (elem.is_lazy && elem.table == table->index && i >= first && i - first < elem.count) {
+            const ConstExpr item = image_elem_item(view, elem.first_item + (u32)(i - first));
+            return item.kind == CONST_REF_FUNC ? runtime_instance_func(table->instance, item.index)
+                                               : NULL;
+        }
+    }
+    return NULL;
+}
+
+void *runtime_table_entry(ImagoTable *table, u64 i) {
+    void **entry = &table->vm.entries[i];
+    if (*entry == &LAZY) {
+        *entry = initial_entry(table, i);
+    }
+    return *entry;
+}
+
+void runtime_table_make(ImagoTable *table, u64 from, u64 count) {
+    for (u64 i = from; i < from + count && table->instance != NULL; i++) {
+        (void)runtime_table_entry(table, i);
+    }
+}
+
+// ---- Growing ------------------------------------------------------------------------------------
 
 i64 runtime_table_grow(ImagoTable *table, u64 more, void *value) {
     const u64 count = table->vm.count;
@@ -102,12 +144,22 @@ ImagoLimits imago_table_limits(const ImagoTable *table) {
 
 ImagoType imago_table_type(const ImagoTable *table) { return (ImagoType)table->type.elem; }
 
+static void *entry_for_host(ImagoTable *table, u32 i) {
+    if (table->instance == NULL) {
+        return table->vm.entries[i];
+    }
+    HostRead read;
+    runtime_image_read_begin(table->instance->image, &read);
+    void *entry = runtime_table_entry(table, i);
+    return runtime_image_read_end(table->instance->image, &read, NULL) ? entry : NULL;
+}
+
 bool imago_table_get(const ImagoTable *table, uint32_t i, ImagoValue *value) {
     if (i >= table->vm.count) {
         return false;
     }
     *value = (ImagoValue){.bits = {0, 0}};
-    value->externref = table->vm.entries[i];
+    value->externref = entry_for_host((ImagoTable *)(uintptr_t)table, i);
     return true;
 }
 

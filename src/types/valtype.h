@@ -39,6 +39,8 @@ bool type_equal(const FuncType *a, const FuncType *b);
 // modules thus agree on it without asking anyone. A larger type gives SIG_LARGE: its id is
 // assigned by the engine at instantiation and read from the instance (vmctx).
 #define SIG_LARGE 0x80000000u
+// No type's id: of references that are still to be made (types/vmctx.h).
+#define SIG_LAZY 0xFFFFFFFFu
 u32 type_sig(const FuncType *type);
 
 #endif

@@ -1,7 +1,7 @@
 // Layout of an instance's context (vmctx) and of the records that compiled code reads. The rows
 // stand in vmctx.def. Compiled code keeps the context in a fixed register.
 //
-//   context:  fixed fields | function imports | tables | globals | function references | type ids
+//   context:  fixed fields | function imports | tables | globals | type ids | function references
 //
 // The variable part depends only on the counts in VmShape, which the image records; compiler and
 // runtime compute the same offsets from it.
@@ -38,7 +38,8 @@ typedef struct VmMemory {
 } VmMemory;
 
 // A table. `entries` may move when it grows; an entry is a VmFuncRef * (funcref) or an opaque
-// pointer (externref), NULL for ref.null.
+// pointer (externref), NULL for ref.null. An entry whose reference is still to be made points to a
+// VmFuncRef with SIG_LAZY: compiled code calls TABLE_ENTRY whenever a signature does not match.
 typedef struct VmTable {
     void **entries;
     u64 count;
@@ -92,8 +93,8 @@ typedef struct VmShape {
     u32 func_import_count;
     u32 table_count;  // a pointer to a VmTable each
     u32 global_count; // 16 bytes each: the value, or for imports a pointer to the value
-    u32 funcref_count; // escaping defined functions, in index order
     u32 type_count;   // a u32 each: signature ids (of large types; the others too)
+    u32 funcref_count; // escaping defined functions, in index order; compiled code asks the runtime
 } VmShape;
 
 // Offsets of element `i` of each part, and the size of all, in bytes. Below 2^31 for every module
@@ -101,8 +102,8 @@ typedef struct VmShape {
 u64 vmctx_import_at(const VmShape *shape, u32 i);
 u64 vmctx_table_at(const VmShape *shape, u32 i);
 u64 vmctx_global_at(const VmShape *shape, u32 i);
-u64 vmctx_funcref_at(const VmShape *shape, u32 i);
 u64 vmctx_type_at(const VmShape *shape, u32 i);
+u64 vmctx_funcref_at(const VmShape *shape, u32 i);
 u64 vmctx_bytes(const VmShape *shape);
 
 // Every memory is a reservation of this size: 4 GiB that an index reaches, and a guard that the

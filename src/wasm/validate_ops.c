@@ -118,6 +118,9 @@ static bool imm_table(Validator *v, ValType *elem) {
 static bool do_table_get(Validator *v) {
     ValType elem;
     TRY(imm_table(v, &elem));
+    if (elem == VAL_FUNCREF) { // which may be still to be made
+        v->has_builtin = v->loop_has_call = true;
+    }
     return stack_pop(v, VAL_I32) && stack_push(v, elem);
 }
 
@@ -281,8 +284,8 @@ static bool imm_fixed(Validator *v, const OpcodeInfo *info) {
 }
 
 static bool is_builtin(Opcode op) {
-    return op == OP_MEMORY_GROW || (op >= OP_MEMORY_INIT && op <= OP_TABLE_GROW) ||
-           op == OP_TABLE_FILL;
+    return op == OP_REF_FUNC || op == OP_MEMORY_GROW || op == OP_TABLE_FILL ||
+           (op >= OP_MEMORY_INIT && op <= OP_TABLE_GROW);
 }
 _Static_assert(OP_TABLE_GROW - OP_MEMORY_INIT == 7, "only runtime calls in between");
 

@@ -264,6 +264,35 @@ TEST(limits_of_the_system) {
     EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+// Entries of a table that the host sees before the guest has used them.
+TEST(references_are_made_when_seen) {
+    World world = world_new(NULL);
+    EXPECT_EQ(world_add(&world,
+                        "(module (table (export \"t\") 5 funcref)"
+                        " (elem (i32.const 1) funcref (ref.func $a) (ref.null func) (ref.func $b))"
+                        " (func $a (export \"a\") (result i32) (i32.const 10))"
+                        " (func $b (result i32) (i32.const 20)))"),
+              IMAGO_OK);
+    ImagoTable *table = world_export(&world, "t").of.table;
+    ImagoValue entries[5], again;
+    for (uint32_t i = 0; i < 5; i++) {
+        EXPECT(imago_table_get(table, i, &entries[i]));
+        EXPECT((entries[i].func != NULL) == (i == 1 || i == 3));
+        EXPECT(imago_table_get(table, i, &again) && again.func == entries[i].func);
+    }
+    EXPECT(world_export(&world, "a").of.func == entries[1].func);
+    for (uint32_t i = 1; i < 4; i += 2) {
+        ImagoValue value = {.i32 = 0};
+        EXPECT_EQ(imago_func_call(world.store, entries[i].func, &value, NULL), IMAGO_OK);
+        EXPECT_EQ(value.i32, i == 1 ? 10 : 20);
+    }
+    EXPECT(imago_table_set(table, 1, (ImagoValue){.func = NULL}));
+    EXPECT(imago_table_get(table, 1, &again) && again.func == NULL);
+    EXPECT_EQ(imago_table_grow(table, 2, entries[3]), 5);
+    EXPECT(imago_table_get(table, 6, &again) && again.func == entries[3].func);
+    world_delete(&world);
+}
+
 int main(void) {
     RUN(memory);
     RUN(memory_of_four_gigabytes);
@@ -273,5 +302,6 @@ int main(void) {
     RUN(global);
     RUN(snapshots_are_private);
     RUN(limits_of_the_system);
+    RUN(references_are_made_when_seen);
     return test_end();
 }

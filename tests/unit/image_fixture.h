@@ -329,7 +329,7 @@ static void fixture_open(Fixture *f, FixtureOptions options) {
     f->input = (LinkInput){
         .module = &f->module,
         .shape = {f->module.func_import_count, f->module.table_count, f->module.global_count,
-                  options.has_no_code_or_tables ? 0 : FIX_NAMED_FUNCS - 1, f->module.type_count},
+                  f->module.type_count, options.has_no_code_or_tables ? 0 : FIX_NAMED_FUNCS - 1},
         .funcref_slots = f->funcref_slots,
         .canonical_types = FIX_CANONICAL_TYPES,
         .frozen_tables = 2,

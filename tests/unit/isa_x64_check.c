@@ -12,6 +12,7 @@
 enum {
     HEAP_BASE_AT = 0,
     RECORD_AT = 8,
+    TABLE_ENTRY_AT = 40,
     POINTERS_AT = 64,
     VALUES_AT = 96,
     CONTEXT_BYTES = 160,
@@ -39,6 +40,7 @@ static void sample_open(void) {
                   .stack_probe_bytes = PROBE_BYTES,
                   .context_bytes = CONTEXT_BYTES,
                   .heap_base_at = HEAP_BASE_AT,
+                  .table_entry_at = TABLE_ENTRY_AT,
                   .values = {VALUES_AT, CONTEXT_BYTES - VALUES_AT},
                   .value_pointers = {POINTERS_AT, VALUES_AT - POINTERS_AT},
                   .record_bytes = 64},
@@ -212,22 +214,49 @@ static void frozen_call(i32 bound, X64Cond cc, bool has_signature, u32 entries) 
     leave();
 }
 static void good_frozen_call(void) { frozen_call(TABLE_ENTRIES, CC_AE, true, TABLE_ENTRIES); }
-static void good_table_call(void) {
-    take_frame(16);
+// The stub that makes an entry keeps all registers but r11.
+static void table_call(u32 frame_bytes, void (*make_entry)(void)) {
+    const Label miss = code_label(code), resume = code_label(code);
+    take_frame(frame_bytes);
     x64_rm(code, X64_STORE64, R13, mem(RBP, -8));
+    x64_rr(code, X64_MOV32, RAX, RAX);
     x64_rm(code, X64_MOV64, R11, mem(R13, RECORD_AT));
     x64_rm(code, X64_CMP64, R10, mem(R11, 8));
     x64_jcc(code, CC_AE, trap());
     x64_rm(code, X64_MOV64, R11, mem(R11, 0));
-    x64_rm(code, X64_MOV64, R10, x64_mem_index(R11, R10, 3, 0));
-    x64_rr(code, X64_TEST64, R10, R10);
+    x64_rm(code, X64_MOV64, R11, x64_mem_index(R11, R10, 3, 0));
+    x64_rr(code, X64_TEST64, R11, R11);
     x64_jcc(code, CC_E, trap());
-    x64_alu_mi(code, false, ALU_CMP, mem(R10, 16), 77);
-    x64_jcc(code, CC_NE, trap());
+    x64_alu_mi(code, false, ALU_CMP, mem(R11, 16), 77);
+    x64_jcc(code, CC_NE, miss);
+    code_bind(code, resume);
+    x64_rr(code, X64_MOV64, R10, R11);
+    load_heap(RAX);
     x64_rr(code, X64_MOV64, R14, R13);
     x64_rm(code, X64_MOV64, R13, mem(R10, 8));
     x64_rm(code, X64_MOV64, R15, mem(R13, HEAP_BASE_AT));
     x64_call_m(code, mem(R10, 0));
+    restore_context();
+    leave();
+    code_bind(code, miss);
+    make_entry();
+    x64_jmp(code, resume);
+}
+static void entry_stub(void) {
+    x64_mov_ri(code, R11, 1ull << 33);
+    x64_call_m(code, mem(R13, TABLE_ENTRY_AT));
+}
+static void no_entry_stub(void) { x64_mov_ri(code, R11, 1ull << 33); }
+static void any_call(void) { x64_call_m(code, mem(R13, RECORD_AT)); }
+static void good_table_call(void) { table_call(16, entry_stub); }
+static void bad_table_call_unmade(void) { table_call(16, no_entry_stub); }
+static void bad_table_call_clobbers(void) { table_call(16, any_call); }
+static void bad_table_call_alignment(void) { table_call(24, entry_stub); }
+static void bad_table_entry_in_foreign(void) {
+    take_frame(16);
+    x64_rm(code, X64_STORE64, R13, mem(RBP, -8));
+    x64_rm(code, X64_MOV64, R13, mem(R13, RECORD_AT));
+    x64_call_m(code, mem(R13, TABLE_ENTRY_AT));
     restore_context();
     leave();
 }
@@ -754,6 +783,10 @@ static const Row BAD_ROWS[] = {
     BAD(bad_context_not_restored, "with another instance's context"),
     BAD(bad_local_call_in_foreign, "a local call with another instance's"),
     BAD(bad_alignment, "the stack is not aligned"),
+    BAD(bad_table_call_unmade, "the base is not a pointer"),
+    BAD(bad_table_call_clobbers, "the base is not a pointer"),
+    BAD(bad_table_call_alignment, "the stack is not aligned"),
+    BAD(bad_table_entry_in_foreign, "a stub of another instance"),
     BAD(bad_call_target, "calls an address of unknown origin"),
     BAD(bad_call_memory, "calls an address of unknown origin"),
     BAD(bad_call_value, "calls an address of unknown origin"),

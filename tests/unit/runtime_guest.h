@@ -14,9 +14,13 @@
 #include "imago/imago.h"
 #include "isa/x64/targ.h"
 #include "link/link.h"
+#include "runtime/arch_offsets.h"
 #include "types/cpu.h"
 
 enum { GUEST_FUNCS = 9 };
+
+#define NUMBER_TEXT(number) #number
+#define NUMBER(macro) NUMBER_TEXT(macro)
 
 // Offsets: EXEC 16, BUILTIN_ENTRY 24, HOST_CALLBACK 32, HOST_ENV 40, first import at 64 (code,
 // vmctx); of exec: HOST_SP 0, WASM_SP 8, EXIT_FP 16.
@@ -42,7 +46,8 @@ __asm__(".pushsection .rodata\n.intel_syntax noprefix\n"
         " mov r10, [r14 + 16]\n mov [r10 + 16], rbp\n mov [r10 + 8], rsp\n mov rdi, [r13 + 40]\n"
         " mov rsi, r14\n mov rdx, rsp\n mov rsp, [r10]\n call [r13 + 32]\n lea rsp, [rbp - 16]\n"
         " test eax, eax\n jnz 1f\n mov eax, [rsp]\n leave\n ret\n"
-        "1: mov r13, r14\n mov eax, 10\n call [r13 + 24]\n ud2\n guest_exit_end:\n"
+        "1: mov r13, r14\n mov eax, " NUMBER(ARCH_BUILTIN_RAISE) "\n"
+        " call [r13 + 24]\n ud2\n guest_exit_end:\n"
         ".att_syntax\n.popsection\n");
 
 #define GUEST_CODE(name) extern const u8 guest_##name[], guest_##name##_end[];
@@ -142,7 +147,8 @@ static int guest_image(bool with_snapshot) {
     const LinkInput input = {
         .module = &module,
         .canonical_types = canonical_types,
-        .shape = {.func_import_count = 1, .funcref_count = GUEST_FUNCS - 1},
+        .shape = {.func_import_count = 1, .type_count = COUNT_OF(canonical_types),
+                  .funcref_count = GUEST_FUNCS - 1},
         .funcref_slots = slots, .target = &X64_TARGET, .blobs = blobs,
         .blob_count = COUNT_OF(blobs), .outputs = &out, .output_count = 1,
     };

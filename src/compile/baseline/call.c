@@ -115,17 +115,14 @@ static bool next_prefix(Baseline *b, u32 how, u64 *prefix) {
     return how != PASS_NONE_OF_1 && how != PASS_NONE_OF_2;
 }
 
-void emit_builtin(Baseline *b, const OpRow *row) {
-    u64 prefix;
-    const bool has_prefix = next_prefix(b, row->inst, &prefix);
-    const u32 count = row->width;
+void call_builtin(Baseline *b, Builtin builtin, const u64 *prefix, u32 count, u8 result) {
     settle(b, b->sp - count);
     clean_locals(b);
     MoveSet moves;
     moves_begin(&moves);
     const u8 *regs = ABI_REGS.param_general + 1; // the first one is the context's
-    if (has_prefix) {
-        const Value value = value_const(VAL_I64, prefix);
+    if (prefix != NULL) {
+        const Value value = value_const(VAL_I64, *prefix);
         moves_add(b, &moves, *regs++, &value);
     }
     for (u32 i = 0; i < count; i++) {
@@ -133,10 +130,16 @@ void emit_builtin(Baseline *b, const OpRow *row) {
     }
     moves_emit(b, &moves);
     pop_args(b, count);
-    masm_call_builtin(b, (Builtin)row->variant);
-    if (row->result != VAL_NONE) {
-        push_reg(b, row->result, ABI_REGS.result_general[0]);
+    masm_call_builtin(b, builtin);
+    if (result != VAL_NONE) {
+        push_reg(b, result, ABI_REGS.result_general[0]);
     }
+}
+
+void emit_builtin(Baseline *b, const OpRow *row) {
+    u64 prefix;
+    const bool has_prefix = next_prefix(b, row->inst, &prefix);
+    call_builtin(b, (Builtin)row->variant, has_prefix ? &prefix : NULL, row->width, row->result);
 }
 
 void return_values(Baseline *b) {

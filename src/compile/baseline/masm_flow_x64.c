@@ -159,6 +159,12 @@ static bool is_frozen(const Baseline *b, u32 table) {
     return table < 64 && (b->plan->frozen_tables >> table & 1) != 0;
 }
 
+static void miss_push(Baseline *b, const SignatureMiss *miss) {
+    if (!vec_push(&b->misses, *miss)) {
+        out_of_memory(b);
+    }
+}
+
 // r10 = code of entry r10, of a table in the image.
 static void check_frozen(Baseline *b, u32 table, u32 type) {
     u32 sig = type_sig(&b->module->types[type]);
@@ -167,18 +173,32 @@ static void check_frozen(Baseline *b, u32 table, u32 type) {
     x64_jcc(&b->code, CC_AE, x64_trap(b, TRAP_UNDEFINED_ELEMENT));
     record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TABLE, table);
     const SignatureMiss miss = {
-        code_label(&b->code),
-        x64_trap(b, TRAP_UNINITIALIZED_ELEMENT),
-        x64_trap(b, TRAP_INDIRECT_CALL_TYPE),
+        .entry = code_label(&b->code),
+        .is_frozen = true,
+        .uninitialized = x64_trap(b, TRAP_UNINITIALIZED_ELEMENT),
+        .mismatch = x64_trap(b, TRAP_INDIRECT_CALL_TYPE),
     };
     x64_alu_mi(&b->code, false, ALU_CMP, x64_mem_index(R11, R10, 3, 0), (i32)sig);
     x64_jcc(&b->code, CC_NE, miss.entry);
-    if (!vec_push(&b->misses, miss)) {
-        out_of_memory(b);
-    }
+    miss_push(b, &miss);
     x64_rm(&b->code, X64_MOV32, R10, x64_mem_index(R11, R10, 3, 4));
     record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TEXT, 0);
     x64_rr(&b->code, X64_ADD64, R10, R11);
+}
+
+static void miss_in_image(Baseline *b, const SignatureMiss *miss) {
+    x64_alu_mi(&b->code, false, ALU_CMP, x64_mem_index(R11, R10, 3, 0), -1);
+    x64_jcc(&b->code, CC_E, miss->uninitialized);
+    x64_jmp(&b->code, miss->mismatch);
+}
+
+// The stub leaves the reference in r11 and everything else as it was, or traps.
+static void miss_in_runtime(Baseline *b, const SignatureMiss *miss) {
+    x64_mov_ri(&b->code, R11, miss->wanted);
+    x64_call_m(&b->code, x64_mem(CONTEXT, VMCTX_TABLE_ENTRY));
+    b->op_offset = miss->op_offset;
+    record_site(b, SITE_CALL);
+    x64_jmp(&b->code, miss->resume);
 }
 
 void masm_misses(Baseline *b) {
@@ -186,11 +206,21 @@ void masm_misses(Baseline *b) {
         const SignatureMiss *miss = &b->misses.at[i];
         code_bind(&b->code, miss->entry);
         code_room(&b->code, 4 * X64_MAX_INST_BYTES);
-        x64_alu_mi(&b->code, false, ALU_CMP, x64_mem_index(R11, R10, 3, 0), -1);
-        x64_jcc(&b->code, CC_E, miss->uninitialized);
-        x64_jmp(&b->code, miss->mismatch);
+        (miss->is_frozen ? miss_in_image : miss_in_runtime)(b, miss);
     }
     b->misses.count = 0;
+}
+
+// Compares the signature of r11 with the type's.
+static void compare_sig(Baseline *b, u32 type) {
+    const u32 sig = type_sig(&b->module->types[type]);
+    if (sig == SIG_LARGE) {
+        x64_rm(&b->code, X64_MOV32, R11, x64_mem(R11, VM_FUNCREF_SIG));
+        x64_rm(&b->code, X64_CMP32, R11,
+               x64_mem(CONTEXT, (i32)vmctx_type_at(&b->plan->shape, type)));
+    } else {
+        x64_alu_mi(&b->code, false, ALU_CMP, x64_mem(R11, VM_FUNCREF_SIG), (i32)sig);
+    }
 }
 
 // r10 = the VmFuncRef of entry r10, of a table of the runtime.
@@ -200,18 +230,26 @@ static void check_table(Baseline *b, u32 table, u32 type) {
     x64_rm(&b->code, X64_CMP64, R10, x64_mem(R11, VM_TABLE_COUNT));
     x64_jcc(&b->code, CC_AE, x64_trap(b, TRAP_UNDEFINED_ELEMENT));
     x64_rm(&b->code, X64_MOV64, R11, x64_mem(R11, VM_TABLE_ENTRIES));
-    x64_rm(&b->code, X64_MOV64, R10, x64_mem_index(R11, R10, 3, 0));
-    x64_rr(&b->code, X64_TEST64, R10, R10);
+    x64_rm(&b->code, X64_MOV64, R11, x64_mem_index(R11, R10, 3, 0));
+    x64_rr(&b->code, X64_TEST64, R11, R11);
     x64_jcc(&b->code, CC_E, x64_trap(b, TRAP_UNINITIALIZED_ELEMENT));
-    const u32 sig = type_sig(&b->module->types[type]);
-    if (sig == SIG_LARGE) {
-        x64_rm(&b->code, X64_MOV32, R11,
-               x64_mem(CONTEXT, (i32)vmctx_type_at(&b->plan->shape, type)));
-        x64_rm(&b->code, X64_CMP32, R11, x64_mem(R10, VM_FUNCREF_SIG));
+    compare_sig(b, type);
+    const SignatureMiss miss = {
+        .entry = code_label(&b->code),
+        .resume = code_label(&b->code),
+        .wanted = (u64)table << 32 | type,
+        .op_offset = b->op_offset,
+    };
+    x64_jcc(&b->code, CC_NE, miss.entry);
+    miss_push(b, &miss);
+    code_bind(&b->code, miss.resume);
+    if (type_sig(&b->module->types[type]) == SIG_LARGE) {
+        x64_rm(&b->code, X64_MOV64, R11, x64_mem(CONTEXT, slot)); // r11 was needed for the id
+        x64_rm(&b->code, X64_MOV64, R11, x64_mem(R11, VM_TABLE_ENTRIES));
+        x64_rm(&b->code, X64_MOV64, R10, x64_mem_index(R11, R10, 3, 0));
     } else {
-        x64_alu_mi(&b->code, false, ALU_CMP, x64_mem(R10, VM_FUNCREF_SIG), (i32)sig);
+        x64_rr(&b->code, X64_MOV64, R10, R11);
     }
-    x64_jcc(&b->code, CC_NE, x64_trap(b, TRAP_INDIRECT_CALL_TYPE));
 }
 
 u8 masm_check_indirect(Baseline *b, u32 table, u32 type, Value *index) {
@@ -219,7 +257,7 @@ u8 masm_check_indirect(Baseline *b, u32 table, u32 type, Value *index) {
         reg_take(b, INDIRECT_TARGET);
         value_move(b, INDIRECT_TARGET, index);
     }
-    code_room(&b->code, 14 * X64_MAX_INST_BYTES);
+    code_room(&b->code, 15 * X64_MAX_INST_BYTES);
     if (is_frozen(b, table)) {
         check_frozen(b, table, type);
     } else {

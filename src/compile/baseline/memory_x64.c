@@ -172,6 +172,11 @@ static void table_entries(Baseline *b, u32 table, u8 index) {
 void emit_table_get(Baseline *b, const OpRow *row) {
     (void)row;
     const u32 table = next_u32(b);
+    if (b->module->tables[table].elem == VAL_FUNCREF) { // which may be still to be made
+        const u64 prefix = table;
+        call_builtin(b, BUILTIN_TABLE_GET, &prefix, 1, VAL_FUNCREF);
+        return;
+    }
     Value index = pop(b);
     const u8 reg = value_to_own(b, &index);
     table_entries(b, table, reg);
@@ -207,16 +212,15 @@ void emit_table_size(Baseline *b, const OpRow *row) {
 
 void emit_ref_func(Baseline *b, const OpRow *row) {
     const u32 func = next_u32(b);
+    if (func >= b->module->func_import_count) {
+        const u64 prefix = func;
+        call_builtin(b, BUILTIN_REF_FUNC, &prefix, 0, VAL_FUNCREF);
+        return;
+    }
     const u8 dest = reg_alloc(b, false);
     code_room(&b->code, X64_MAX_INST_BYTES);
-    if (func < b->module->func_import_count) {
-        const i32 slot = (i32)vmctx_import_at(&b->plan->shape, func);
-        x64_rm(&b->code, X64_MOV64, dest, x64_mem(CONTEXT, slot + VM_IMPORT_REF));
-    } else {
-        const i32 slot =
-            (i32)vmctx_funcref_at(&b->plan->shape, b->plan->funcref_slots[func]);
-        x64_rm(&b->code, X64_LEA64, dest, x64_mem(CONTEXT, slot));
-    }
+    x64_rm(&b->code, X64_MOV64, dest,
+           x64_mem(CONTEXT, (i32)vmctx_import_at(&b->plan->shape, func) + VM_IMPORT_REF));
     push_reg(b, row->result, dest);
 }
 

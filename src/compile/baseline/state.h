@@ -97,8 +97,14 @@ typedef struct Control {
 } Control;
 
 // Out of line: which trap an entry of a frozen table that is not of the wanted type means.
+// Where call_indirect goes on when a signature does not match: at `entry`.
 typedef struct SignatureMiss {
-    Label entry, uninitialized, mismatch;
+    Label entry;
+    bool is_frozen;
+    Label uninitialized, mismatch; // of a frozen table: traps
+    Label resume;                  // of another one, once the entry is made
+    u64 wanted;                    // TABLE_ENTRY's first argument
+    u32 op_offset;
 } SignatureMiss;
 
 typedef struct Baseline {

@@ -58,6 +58,7 @@ bool verify_blob(const Baseline *b, const CodeBlob *blob, Error *err) {
         .stack_probe_bytes = VM_STACK_PROBE_BYTES,
         .context_bytes = (u32)vmctx_bytes(shape),
         .heap_base_at = VMCTX_HEAP_BASE,
+        .table_entry_at = VMCTX_TABLE_ENTRY,
         .values = range(own_globals, vmctx_global_at(shape, shape->global_count)),
         .value_pointers = range(vmctx_global_at(shape, 0), own_globals),
         .record_bytes = sizeof(VmFuncRef),

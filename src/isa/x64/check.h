@@ -53,6 +53,7 @@ typedef struct X64CheckInput {
     u32 stack_probe_bytes;     // frames from here on compare with the limit
     u32 context_bytes;
     u32 heap_base_at;          // in the context
+    u32 table_entry_at;        // in the context: a stub that writes r11, a record, and nothing else
     X64Range values;           // in the context: values of globals, may be written
     X64Range value_pointers;   // in the context: 16 bytes each, a pointer to a global's value first
     u32 record_bytes;          // of the records that the context's other words point to

@@ -318,11 +318,15 @@ static void step_return(Checker *c) {
     }
 }
 
-static void after_call(Checker *c) {
-    State *state = &c->state;
-    if (!state->has_depth || state->depth % 16 != PROLOGUE_DEPTH) {
+static void check_alignment(Checker *c) {
+    if (!c->state.has_depth || c->state.depth % 16 != PROLOGUE_DEPTH) {
         check_complain(c, "the stack is not aligned at a call");
     }
+}
+
+static void after_call(Checker *c) {
+    State *state = &c->state;
+    check_alignment(c);
     for (u8 reg = 0; reg < 16; reg++) {
         const bool is_kept =
             reg == RBX || reg == RBP || reg == R12 || reg == R13 || reg == R15 || reg == RSP;
@@ -335,9 +339,28 @@ static void after_call(Checker *c) {
     state->depth = state->frame_depth;
 }
 
+// A call of the stub that makes an entry of a table.
+static bool is_table_entry(const Checker *c) {
+    const X64Inst *inst = c->inst;
+    return inst->is_memory && inst->base == R13 && inst->index == X64_ABSENT &&
+           (u32)inst->disp == c->input->table_entry_at;
+}
+
+static void step_table_entry(Checker *c) {
+    if (!is_own(c->state.regs[R13], REG_CONTEXT)) {
+        check_complain(c, "a stub of another instance");
+    }
+    check_alignment(c);
+    check_set_reg(c, R11, reg_of(REG_RECORD, 0));
+}
+
 static void step_call(Checker *c, const X64Ref *ref) {
     const State *state = &c->state;
     const X64Inst *inst = c->inst;
+    if (is_table_entry(c)) {
+        step_table_entry(c);
+        return;
+    }
     const bool is_local =
         is_own(state->regs[R13], REG_CONTEXT) && is_own(state->regs[R15], REG_HEAP);
     if (inst->effect == EFFECT_CALL) {
