@@ -139,7 +139,8 @@ static const Piece *piece_at(const Dump *dump, u64 start) {
     return found ? &dump->pieces.at[low] : NULL;
 }
 
-// What the image records about the instruction: its trap, or the call whose return address follows.
+// What the image records about the instruction: its trap, the call whose return address follows, or
+// that it is the first of a WebAssembly instruction.
 //   blanks   before the first note
 static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, int blanks) {
     const Image *image = dump->image;
@@ -148,11 +149,12 @@ static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, in
     const u32 next = offset + line->bytes;
     const bool is_trap = image_trap_at(image, offset, &trap);
     const bool is_call = line->is_call && !is_trap && image_func_at(image, offset) != ID_NONE;
+    const bool is_start = !is_call && image_instruction_starts(image, offset);
     if (is_trap) {
         printf("%*s; trap: %s", blanks, "", trap_name(trap));
         blanks = 1;
     }
-    if ((is_trap && image_wasm_offset_at(image, offset, &wasm_offset)) ||
+    if (((is_trap || is_start) && image_wasm_offset_at(image, offset, &wasm_offset)) ||
         (is_call && image_wasm_offset_at(image, next - 1, &wasm_offset))) {
         printf("%*s; wasm 0x%" PRIx32, blanks, "", wasm_offset);
         blanks = 1;
@@ -182,12 +184,13 @@ static void print_line(const Dump *dump, u32 offset, const DisasmLine *line) {
     putchar('\n');
 }
 
-// Without a disassembler: lines of up to eight bytes that end before the next trapping instruction.
+// Without a disassembler: lines of up to eight bytes that end where something is recorded.
 static void next_bytes(const Dump *dump, u32 offset, u32 end, DisasmLine *line) {
     TrapKind trap;
     *line = (DisasmLine){.bytes = 1};
     while (line->bytes < 8 && offset + line->bytes < end &&
-           !image_trap_at(dump->image, offset + line->bytes, &trap)) {
+           !image_trap_at(dump->image, offset + line->bytes, &trap) &&
+           !image_instruction_starts(dump->image, offset + line->bytes)) {
         line->bytes++;
     }
 }

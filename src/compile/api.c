@@ -35,7 +35,7 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
         .compiler = compiler_find(options->compiler),
         .platform = platform_find(options->target),
         .threads = options->threads != 0 ? options->threads : available_cores(),
-        .omit_address_map = options->omit_address_map,
+        .address_map = options->omit_address_map ? ADDRESS_MAP_NONE : ADDRESS_MAP_SITES,
         .progress = options->progress,
         .progress_env = options->progress_env,
         .layout = {.func_align = options->func_align,

@@ -296,7 +296,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
         .outputs = drive->outputs,
         .output_count = drive->worker_count,
         .cpu_features = drive->options->compiler->cpu_features,
-        .omit_address_map = drive->options->omit_address_map,
+        .address_map = drive->options->address_map,
         .producer = producer,
         .layout = drive->options->layout,
     };

@@ -10,7 +10,7 @@ typedef struct DriverOptions {
     const Compiler *compiler;
     PlatformId platform;
     u32 threads; // at least 1
-    bool omit_address_map;
+    AddressMap address_map;
     LinkLayout layout;
     const char *const *program_options; // NULL: no program
     void (*progress)(void *env, u64 done, u64 total); // may be NULL

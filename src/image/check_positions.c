@@ -5,14 +5,18 @@
 static const char DAMAGED_INDEX[] = "blocks out of order";
 static const char DAMAGED_BLOCK[] = "a block that cannot be decoded";
 
+static bool is_kind(const Image *image, u32 kind) {
+    return kind < TRAP_COUNT || kind == IMAGE_POSITION_CALL ||
+           (kind == IMAGE_POSITION_PLAIN && (image->flags & IMAGE_MAPS_ALL) != 0);
+}
+
 // Decodes a block of the trap table whose first position is at *text_offset; leaves that of the
 // last one there.
-static const char *traps_fault(BitReader *r, u64 *text_offset, u32 *count) {
+static const char *traps_fault(const Image *image, BitReader *r, u64 *text_offset, u32 *count) {
     for (*count = 0; *count == 0 || !bits_at_end(r); ++*count) {
         u32 kind;
         *text_offset += position_read(r, *count == 0, &kind);
-        if (!bits_ok(r) || *count == IMAGE_BLOCK_ENTRIES ||
-            (kind >= TRAP_COUNT && kind != IMAGE_POSITION_CALL)) {
+        if (!bits_ok(r) || *count == IMAGE_BLOCK_ENTRIES || !is_kind(image, kind)) {
             return DAMAGED_BLOCK;
         }
     }
@@ -32,7 +36,7 @@ const char *check_traps(const Image *image) {
             return DAMAGED_INDEX;
         }
         u64 text_offset = first;
-        const char *fault = traps_fault(&r, &text_offset, &count);
+        const char *fault = traps_fault(image, &r, &text_offset, &count);
         if (fault != NULL) {
             return fault;
         }
@@ -76,7 +80,8 @@ const char *check_addresses(const Image *image) {
         if (fault != NULL) {
             return fault;
         }
-        if (traps_fault(&trap_codes, &text_offset, &trap_count) != NULL || trap_count != count) {
+        if (traps_fault(image, &trap_codes, &text_offset, &trap_count) != NULL ||
+            trap_count != count) {
             return "a block that does not match the trap table's";
         }
     }

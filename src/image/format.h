@@ -24,7 +24,8 @@ enum {
 // .imago.traps and .imago.addrmap
 enum {
     IMAGE_BLOCK_ENTRIES = 256,    // positions in a block
-    IMAGE_POSITION_CALL = 15,     // kind of a position that is no trap
+    IMAGE_POSITION_CALL = 15,     // kinds of positions that are no trap: a call, ...
+    IMAGE_POSITION_PLAIN = 14,    // ... and where a WebAssembly instruction's code starts
     IMAGE_NUMBER_MAX_ZEROS = 20,  // at the start of a number's code, ...
     IMAGE_NUMBER_END = (8 << (IMAGE_NUMBER_MAX_ZEROS + 1)) - 8, // ... which is below this
 };
@@ -35,7 +36,8 @@ enum {
     IMAGE_COPIES_NO_DATA = 2,
     IMAGE_COPIES_NO_ELEMS = 4,
     IMAGE_HAS_FUNC_ORDER = 8,
-    IMAGE_KNOWN_FLAGS = 15
+    IMAGE_MAPS_ALL = 16,
+    IMAGE_KNOWN_FLAGS = 31
 };
 // StoredFunc.type_flags
 enum { STORED_FUNC_TYPE_MASK = 0xFFFFFF, STORED_FUNC_NO_FRAME = 1 << 24 };

@@ -187,7 +187,7 @@ const u8 *image_eh_frame(const Image *image, u64 *bytes);
 // ---- Code positions ---------------------------------------------------------------------------
 
 // Function (index space with imports) that contains a text offset; ID_NONE for stubs and padding.
-// O(log n), no allocation, safe in a signal handler; so are the two below.
+// O(log n), no allocation, safe in a signal handler; so are those below.
 u32 image_func_at(const Image *image, u32 text_offset);
 // Trap of the instruction that starts exactly at text_offset.
 bool image_trap_at(const Image *image, u32 text_offset, TrapKind *kind);
@@ -195,5 +195,11 @@ bool image_trap_at(const Image *image, u32 text_offset, TrapKind *kind);
 // by its return address minus 1, its last byte: the return address itself may be the place of
 // another instruction that traps. For the same reason image_func_at wants that offset.
 bool image_wasm_offset_at(const Image *image, u32 text_offset, u32 *wasm_offset);
+// Whether a position that is neither trap nor call is there: in an image that has one for every
+// WebAssembly instruction, the start of one's code.
+bool image_instruction_starts(const Image *image, u32 text_offset);
+// WebAssembly offset of the instruction whose code has the byte at text_offset (of a function's
+// beginning: of its body). Only of images that have a position for every instruction.
+bool image_instruction_at(const Image *image, u32 text_offset, u32 *wasm_offset);
 
 #endif

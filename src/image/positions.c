@@ -109,49 +109,70 @@ static u32 block_at(const PositionTable *table, u32 text_offset) {
 // An entry of the trap table; the address map has its own at the same place.
 typedef struct Position {
     u32 block, entry; // the entry's number in the block
-    u32 kind;         // TrapKind or IMAGE_POSITION_CALL, or anything
+    u32 kind;         // TrapKind or IMAGE_POSITION_..., or anything
+    u64 at;           // text offset
 } Position;
 
-static bool position_find(const Image *image, u32 text_offset, Position *out) {
+// The last position at or before text_offset.
+static bool position_before(const Image *image, u32 text_offset, Position *out) {
     PositionTable table;
     TRY(position_table_open(image->traps, image->trap_bytes, &table));
     const u32 block = block_at(&table, text_offset);
-    u32 first;
+    u32 first, kind;
     BitReader r;
     TRY(position_block_open(&table, block, &first, &r));
     u64 at = first;
-    for (u32 i = 0; i < IMAGE_BLOCK_ENTRIES; i++) {
-        u32 kind;
-        at += position_read(&r, i == 0, &kind);
+    u32 count = 0;
+    for (; count < IMAGE_BLOCK_ENTRIES; count++) {
+        at += position_read(&r, count == 0, &kind);
         if (!bits_ok(&r) || at > text_offset) {
-            return false;
+            break;
         }
-        if (at == text_offset) {
-            *out = (Position){block, i, kind};
-            return true;
-        }
+        *out = (Position){block, count, kind, at};
     }
-    return false;
+    return count != 0;
+}
+
+static bool position_at(const Image *image, u32 text_offset, Position *out) {
+    return position_before(image, text_offset, out) && out->at == text_offset;
+}
+
+static bool wasm_offset_of(const Image *image, const Position *position, u32 *wasm_offset) {
+    PositionTable table;
+    BitReader r;
+    u32 offset;
+    TRY(position_table_open(image->addrmap, image->addrmap_bytes, &table) &&
+        position_block_open(&table, position->block, &offset, &r));
+    for (u32 i = 0; i < position->entry; i++) {
+        offset += position_read_difference(&r);
+    }
+    *wasm_offset = offset;
+    return bits_ok(&r);
 }
 
 bool image_trap_at(const Image *image, u32 text_offset, TrapKind *kind) {
     Position position;
-    TRY(position_find(image, text_offset, &position));
+    TRY(position_at(image, text_offset, &position));
     *kind = (TrapKind)position.kind;
     return position.kind < TRAP_COUNT;
 }
 
 bool image_wasm_offset_at(const Image *image, u32 text_offset, u32 *wasm_offset) {
     Position position;
-    PositionTable table;
-    BitReader r;
-    u32 offset;
-    TRY(position_table_open(image->addrmap, image->addrmap_bytes, &table) &&
-        position_find(image, text_offset, &position) &&
-        position_block_open(&table, position.block, &offset, &r));
-    for (u32 i = 0; i < position.entry; i++) {
-        offset += position_read_difference(&r);
-    }
-    *wasm_offset = offset;
-    return bits_ok(&r);
+    return position_at(image, text_offset, &position) &&
+           wasm_offset_of(image, &position, wasm_offset);
+}
+
+bool image_instruction_starts(const Image *image, u32 text_offset) {
+    Position position;
+    return position_at(image, text_offset, &position) && position.kind == IMAGE_POSITION_PLAIN;
+}
+
+bool image_instruction_at(const Image *image, u32 text_offset, u32 *wasm_offset) {
+    Position position;
+    const u32 func = image_func_at(image, text_offset);
+    return (image->flags & IMAGE_MAPS_ALL) != 0 && func != ID_NONE &&
+           position_before(image, text_offset, &position) &&
+           position.at >= image_func(image, func).text_offset &&
+           wasm_offset_of(image, &position, wasm_offset);
 }

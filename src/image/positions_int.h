@@ -27,7 +27,7 @@ bool bits_ok(const BitReader *r);
 // True if nothing but the zeros that fill the last byte is left.
 bool bits_at_end(const BitReader *r);
 // An entry of the trap table: bytes between the position and the one before, 0 if it is the block's
-// first. kind: a TrapKind, IMAGE_POSITION_CALL, or anything below 16.
+// first. kind: a TrapKind, IMAGE_POSITION_..., or anything below 16.
 u32 position_read(BitReader *r, bool is_first, u32 *kind);
 // An entry of the address map but a block's first: to be added to the WebAssembly offset.
 u32 position_read_difference(BitReader *r);

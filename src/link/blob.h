@@ -36,16 +36,18 @@ static inline Fixup fixup_of(u32 offset, FixupTarget target, u32 index, u32 kind
     return (Fixup){offset, index & ((1u << FIXUP_INDEX_BITS) - 1), (u32)target & 7, kind & 7};
 }
 
-// An instruction that may trap, or a call's return address. A blob's sites ascend: each lies behind
-// the one before, where a call counts as its instruction's last byte.
+// An instruction that may trap, a call's return address or, if they are asked for, where the code
+// of any other WebAssembly instruction starts. A blob's sites ascend: each lies behind the one
+// before, where a call counts as its instruction's last byte.
 #define SITE_CALL 15
+#define SITE_PLAIN 14
 #define BLOB_MAX_BYTES (1u << 28) // of one function's code: CODE_MAX_BYTES
 typedef struct Site {
     u32 wasm_offset; // in the module
     u32 offset : 28; // of the instruction; for SITE_CALL of the return address
-    u32 kind : 4;    // TrapKind or SITE_CALL
+    u32 kind : 4;    // TrapKind or SITE_...
 } Site;
-_Static_assert(TRAP_COUNT < SITE_CALL, "a kind has four bits");
+_Static_assert(TRAP_COUNT <= SITE_PLAIN, "a kind has four bits");
 
 static inline Site site_of(u32 offset, u32 wasm_offset, u32 kind) {
     return (Site){wasm_offset, offset & (BLOB_MAX_BYTES - 1), kind & 15};

@@ -109,7 +109,9 @@ void layout_finish(Linker *linker) {
     header->format = IMAGE_FORMAT;
     header->isa = EM_X86_64;
     header->cpu_features = linker->input->cpu_features;
-    header->flags |= linker->input->omit_address_map ? IMAGE_HAS_NO_ADDRMAP : 0;
+    static const u8 MAP_FLAGS[] = {
+        [ADDRESS_MAP_NONE] = IMAGE_HAS_NO_ADDRMAP, [ADDRESS_MAP_ALL] = IMAGE_MAPS_ALL};
+    header->flags |= MAP_FLAGS[linker->input->address_map];
     header->abi_hash = image_abi_hash();
     header->memory_reserve_bytes = VM_MEMORY_RESERVE_BYTES;
     header->memory_guard_bytes = VM_MEMORY_GUARD_BYTES;

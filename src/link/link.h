@@ -21,6 +21,9 @@ typedef struct LinkLayout {
     bool force_veneers; // every call between functions goes through a veneer
 } LinkLayout;
 
+// Whose WebAssembly offsets the image has. ALL: the compiler has made a site of every instruction.
+typedef enum AddressMap { ADDRESS_MAP_SITES, ADDRESS_MAP_NONE, ADDRESS_MAP_ALL } AddressMap;
+
 typedef struct LinkInput {
     const Module *module;
     VmShape shape;
@@ -36,7 +39,7 @@ typedef struct LinkInput {
     u32 blob_count;
     CodeOutput *outputs; // by CodeBlob.worker; emptied as they are written
     u32 output_count;
-    bool omit_address_map;
+    AddressMap address_map;
     u64 cpu_features; // that the code needs: types/cpu.h
     const char *producer;  // program and compiler, for .comment; NULL: none
     LinkLayout layout;

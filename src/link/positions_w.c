@@ -18,7 +18,8 @@
 // takes the codes of small numbers from a table; what is rarer is out of line.
 #include "link/link_int.h"
 
-_Static_assert((int)SITE_CALL == (int)IMAGE_POSITION_CALL, "one code for calls");
+_Static_assert((int)SITE_CALL == (int)IMAGE_POSITION_CALL &&
+                   (int)SITE_PLAIN == (int)IMAGE_POSITION_PLAIN, "one code for each");
 
 // ---- Bits --------------------------------------------------------------------------------------
 
@@ -233,7 +234,7 @@ static PositionWriter write_pieces(const Linker *linker, PositionWriter w) {
 
 // Calls are there for their WebAssembly offsets only. Without the map, it is made and dropped.
 bool positions_write(Linker *linker) {
-    const bool has_map = !linker->input->omit_address_map;
+    const bool has_map = linker->input->address_map != ADDRESS_MAP_NONE;
     const u64 count = site_count(linker->input);
     Writer trap_index = {0}, map_index = {0}, dropped = {0};
     Writer *traps = &linker->sections[SECTION_TRAPS];

@@ -69,7 +69,9 @@ static bool note_frame(Walk *walk) {
     }
     const Str name = image_func_name(view, func);
     u32 wasm_offset = 0;
-    const bool has_offset = image_wasm_offset_at(view, text_offset, &wasm_offset);
+    // A fault need not be at a position: the guard below the stack may end any function.
+    const bool has_offset = image_wasm_offset_at(view, text_offset, &wasm_offset) ||
+                            image_instruction_at(view, text_offset, &wasm_offset);
     walk->inner = instance_of_frame(walk, image);
     record->frames[record->trap.frame_count] = (ImagoFrame){
         .module_name = view->name.count != 0 ? view->name.at : "",

@@ -33,7 +33,8 @@ static void opened_deinit(Opened *opened) {
 static const FixtureOptions OPTIONS[] = {
     {.workers = 1},
     {.workers = 3, .filler_count = 1000, .large_data_bytes = 9000},
-    {.workers = 1, .filler_count = 300, .omit_address_map = true},
+    {.workers = 1, .filler_count = 300, .address_map = ADDRESS_MAP_NONE},
+    {.workers = 1, .filler_count = 300, .address_map = ADDRESS_MAP_ALL},
     {.workers = 1, .has_no_code_or_tables = true},
 };
 
@@ -160,6 +161,17 @@ TEST(edits_of_frozen_tables) {
     opened_deinit(&opened);
 }
 
+// Of an image that does not say that it has them.
+TEST(positions_of_all_instructions) {
+    Opened opened;
+    if (opened_init(&opened, OPTIONS[3])) {
+        expect_fault(&opened, 0, 0, 0, NULL);
+        opened.image.flags &= ~(u32)IMAGE_MAPS_ALL;
+        expect_fault(&opened, 0, 0, 0, "trap table: a block that cannot be decoded");
+    }
+    opened_deinit(&opened);
+}
+
 TEST(edits_of_what_tools_read) {
     static const struct {
         const char *section;
@@ -232,6 +244,7 @@ int main(void) {
     RUN(what_the_linker_writes);
     RUN(edits_of_tables);
     RUN(edits_of_frozen_tables);
+    RUN(positions_of_all_instructions);
     RUN(edits_of_what_tools_read);
     RUN(sections);
     return test_end();

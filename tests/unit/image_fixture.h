@@ -35,7 +35,7 @@ typedef struct FixtureOptions {
     u32 filler_count;
     u32 large_data_bytes; // of a data segment at address 70000, for a snapshot
     LinkLayout layout;
-    bool omit_address_map;
+    AddressMap address_map; // ALL: with sites of other instructions
     bool has_no_code_or_tables; // an empty module
 } FixtureOptions;
 
@@ -283,12 +283,18 @@ static void fixture_filler(Fixture *f, u32 index) {
     u32 wasm = 1000 * index;
     FIX_CODE(f, blob, 0x55, 0x48, 0x89, 0xE5, 0xE8, 0, 0, 0, 0);
     fixture_fixup(f, blob, 5, FIXUP_FUNC, 1 + fixture_random(f, f->module.func_count - 1));
+    const bool maps_all = f->options.address_map == ADDRESS_MAP_ALL;
+    if (maps_all) {
+        fixture_site(f, blob, 0, wasm, SITE_PLAIN);
+        fixture_site(f, blob, 4, wasm + 2, SITE_PLAIN);
+    }
     fixture_site(f, blob, 9, wasm, SITE_CALL);
     for (u32 i = 9; i < bytes; i++) {
         FIX_CODE(f, blob, 0x90);
         if (fixture_random(f, 10) == 0) {
             wasm += fixture_random(f, 20);
-            fixture_site(f, blob, i, wasm, fixture_random(f, 3));
+            const bool is_plain = maps_all && fixture_random(f, 3) != 0;
+            fixture_site(f, blob, i, wasm, is_plain ? SITE_PLAIN : fixture_random(f, 3));
         }
     }
     FIX_CODE(f, blob, 0xC9, 0xC3);
@@ -338,7 +344,7 @@ static void fixture_open(Fixture *f, FixtureOptions options) {
         .blob_count = f->blob_count,
         .outputs = f->outputs,
         .output_count = options.workers,
-        .omit_address_map = options.omit_address_map,
+        .address_map = options.address_map,
         .layout = options.layout,
     };
 }

@@ -154,6 +154,12 @@ TEST(constants_are_on_the_page) {
     (void)snprintf(text, sizeof text, "z is at most %d, so\nthat a number is less than %d:",
                    IMAGE_NUMBER_MAX_ZEROS, IMAGE_NUMBER_END);
     EXPECT(strstr(page, text) != NULL);
+    (void)snprintf(text, sizeof text, "traps.def`; %d: plain; %d: a call |",
+                   IMAGE_POSITION_PLAIN, IMAGE_POSITION_CALL);
+    EXPECT(strstr(page, text) != NULL);
+    (void)snprintf(text, sizeof text, "| %d | every instruction of the functions has a position",
+                   IMAGE_MAPS_ALL);
+    EXPECT(strstr(page, text) != NULL);
     (void)snprintf(text, sizeof text, "A page is %d bytes", IMAGE_PAGE_BYTES);
     EXPECT(strstr(page, text) != NULL);
     (void)snprintf(text, sizeof text, "chunks of %d bytes", IMAGE_CHUNK_BYTES);

@@ -352,6 +352,7 @@ TEST(positions_of_any_bytes) {
             u32 wasm;
             found += image_trap_at(&image, at, &kind) && kind < TRAP_COUNT;
             found += image_wasm_offset_at(&image, at, &wasm);
+            found += image_instruction_starts(&image, at);
         }
         free(traps);
         free(map);

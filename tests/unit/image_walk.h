@@ -96,6 +96,7 @@ static u64 walk_code(const Image *image) {
         u32 wasm = 0;
         sum += image_func_at(image, (u32)at) + image_wasm_offset_at(image, (u32)at, &wasm) + wasm;
         sum += image_trap_at(image, (u32)at, &kind) ? (u64)trap_name(kind)[0] : 0;
+        sum += image_instruction_at(image, (u32)at, &wasm) ? wasm : 0;
     }
     return sum;
 }

@@ -243,15 +243,25 @@ TEST(no_snapshot_where_it_would_not_hold) {
 
 typedef struct Expected {
     u8 trap; // TRAP_COUNT: none
-    bool has_wasm;
+    bool has_wasm, is_plain;
     u32 wasm, func;
+    u32 instruction; // wasm offset of the function's last position up to here; ID_NONE: none
 } Expected;
+
+// All places of a function's code belong to the position before them.
+static void expect_instructions(Expected *code, u32 bytes, bool maps_all) {
+    u32 instruction = ID_NONE;
+    for (u32 i = 0; i < bytes; i++) {
+        instruction = maps_all && code[i].has_wasm ? code[i].wasm : instruction;
+        code[i].instruction = instruction;
+    }
+}
 
 static Expected *expected_positions(const Linked *linked) {
     const Image *image = &linked->image;
     Expected *out = calloc(image->text_bytes + 1, sizeof *out);
     for (u32 i = 0; i <= image->text_bytes; i++) {
-        out[i] = (Expected){.trap = TRAP_COUNT, .func = ID_NONE};
+        out[i] = (Expected){.trap = TRAP_COUNT, .func = ID_NONE, .instruction = ID_NONE};
     }
     for (u32 b = 0; b < linked->f.blob_count; b++) {
         const CodeBlob *blob = &linked->f.blobs[b];
@@ -267,12 +277,31 @@ static Expected *expected_positions(const Linked *linked) {
             Expected *place = &out[at + sites[i].offset - (sites[i].kind == SITE_CALL)];
             place->has_wasm = true;
             place->wasm = sites[i].wasm_offset;
-            if (sites[i].kind != SITE_CALL) {
+            place->is_plain = sites[i].kind == SITE_PLAIN;
+            if (sites[i].kind < TRAP_COUNT) {
                 place->trap = sites[i].kind;
             }
         }
+        if (blob->kind == BLOB_FUNC) {
+            expect_instructions(&out[at], blob->code_bytes, (image->flags & IMAGE_MAPS_ALL) != 0);
+        }
     }
     return out;
+}
+
+static bool is_expected(const Image *image, u32 at, const Expected *expected) {
+    TrapKind kind = TRAP_COUNT;
+    u32 wasm = 0, instruction = ID_NONE;
+    const bool traps = image_trap_at(image, at, &kind);
+    const bool has_wasm = image_wasm_offset_at(image, at, &wasm);
+    const bool has_instruction = image_instruction_at(image, at, &instruction);
+    return traps == (expected->trap != TRAP_COUNT) &&
+           (!traps || kind == (TrapKind)expected->trap) && has_wasm == expected->has_wasm &&
+           (!has_wasm || wasm == expected->wasm) &&
+           has_instruction == (expected->instruction != ID_NONE) &&
+           instruction == expected->instruction &&
+           image_instruction_starts(image, at) == expected->is_plain &&
+           image_func_at(image, at) == expected->func;
 }
 
 static void expect_positions(FixtureOptions options) {
@@ -282,15 +311,7 @@ static void expect_positions(FixtureOptions options) {
         Expected *expected = expected_positions(&linked);
         u32 wrong = 0;
         for (u32 i = 0; i <= image->text_bytes; i++) {
-            TrapKind kind = TRAP_COUNT;
-            u32 wasm = 0;
-            const bool traps = image_trap_at(image, i, &kind);
-            const bool has_wasm = image_wasm_offset_at(image, i, &wasm);
-            wrong += traps != (expected[i].trap != TRAP_COUNT) ||
-                     (traps && kind != (TrapKind)expected[i].trap) ||
-                     has_wasm != expected[i].has_wasm ||
-                     (has_wasm && wasm != expected[i].wasm) ||
-                     image_func_at(image, i) != expected[i].func;
+            wrong += !is_expected(image, i, &expected[i]);
         }
         EXPECT_EQ(wrong, 0);
         EXPECT(image->text_bytes > 10000);
@@ -303,6 +324,9 @@ static void expect_positions(FixtureOptions options) {
 TEST(positions_at_every_offset) {
     expect_positions(LARGE);
     expect_positions(MIXED);
+    FixtureOptions all = MIXED;
+    all.address_map = ADDRESS_MAP_ALL;
+    expect_positions(all);
 }
 
 TEST(positions_are_small) {
@@ -419,7 +443,8 @@ TEST(flags_say_what_is_copied) {
 
 TEST(address_map_can_be_omitted) {
     Linked linked;
-    if (linked_open(&linked, (FixtureOptions){.workers = 1, .omit_address_map = true})) {
+    const FixtureOptions options = {.workers = 1, .address_map = ADDRESS_MAP_NONE};
+    if (linked_open(&linked, options)) {
         u32 wasm;
         TrapKind kind;
         const u32 traps = image_func(&linked.image, 3).text_offset;
