@@ -12,11 +12,18 @@
 extern "C" {
 #endif
 
+/* Which addresses in the code have WebAssembly offsets, for backtraces and tools. */
+typedef enum ImagoAddressMap {
+    IMAGO_ADDRESS_MAP_SITES, /* those of calls and of what may trap: what backtraces need */
+    IMAGO_ADDRESS_MAP_NONE,
+    IMAGO_ADDRESS_MAP_ALL,   /* all: larger files, for profilers and debuggers */
+} ImagoAddressMap;
+
 typedef struct ImagoCompileOptions {
     size_t size;             /* sizeof(ImagoCompileOptions) */
     const char *compiler;    /* NULL: "baseline" */
     uint32_t threads;        /* 0: as many as the process may use; the image is the same for any */
-    bool omit_address_map;   /* no WebAssembly offsets in backtraces */
+    ImagoAddressMap address_map;
     /* Called from a compiling thread now and then with the bytes of code done and in all. */
     void (*progress)(void *env, uint64_t done, uint64_t total);
     void *progress_env;

@@ -25,13 +25,29 @@ static bool set_seed(Args *args, ImagoCompileOptions *options) {
     return ok;
 }
 
+static bool set_address_map(Args *args, ImagoCompileOptions *options) {
+    static const char *const NAMES[] = {[IMAGO_ADDRESS_MAP_SITES] = "sites",
+                                        [IMAGO_ADDRESS_MAP_NONE] = "none",
+                                        [IMAGO_ADDRESS_MAP_ALL] = "all"};
+    for (u32 i = 0; i < COUNT_OF(NAMES); i++) {
+        if (strcmp(args->value, NAMES[i]) == 0) {
+            options->address_map = (ImagoAddressMap)i;
+            return true;
+        }
+    }
+    args->status = cli_usage_error(
+        args->command, "option --address-map: expected none, sites or all, found '%s'",
+        args->value);
+    return false;
+}
+
 bool cli_setting(Args *args, OptionId *id, ImagoCompileOptions *options) {
     bool ok = true;
     switch ((int)*id) {
     case OPT_COMPILER: options->compiler = args->value; break;
     case OPT_TARGET: options->target = args->value; break;
     case OPT_JOBS: ok = args_count(args, OPT_JOBS, MAX_JOBS, &options->threads); break;
-    case OPT_NO_ADDRMAP: options->omit_address_map = true; break;
+    case OPT_ADDRESS_MAP: ok = set_address_map(args, options); break;
     case OPT_FUNC_ALIGN:
         ok = args_count(args, OPT_FUNC_ALIGN, MAX_FUNC_ALIGN, &options->func_align);
         break;

@@ -25,6 +25,10 @@ static u32 available_cores(void) {
     return count > 0 ? (u32)count : 1;
 }
 
+_Static_assert((int)ADDRESS_MAP_SITES == (int)IMAGO_ADDRESS_MAP_SITES &&
+                   (int)ADDRESS_MAP_NONE == (int)IMAGO_ADDRESS_MAP_NONE &&
+                   (int)ADDRESS_MAP_ALL == (int)IMAGO_ADDRESS_MAP_ALL, "numbered alike");
+
 static bool driver_options(const ImagoCompileOptions *options, DriverOptions *out, Error *err) {
     const ImagoCompileOptions defaults = {.size = sizeof defaults};
     options = options != NULL ? options : &defaults;
@@ -35,7 +39,7 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
         .compiler = compiler_find(options->compiler),
         .platform = platform_find(options->target),
         .threads = options->threads != 0 ? options->threads : available_cores(),
-        .address_map = options->omit_address_map ? ADDRESS_MAP_NONE : ADDRESS_MAP_SITES,
+        .address_map = (AddressMap)options->address_map,
         .progress = options->progress,
         .progress_env = options->progress_env,
         .layout = {.func_align = options->func_align,
@@ -55,6 +59,9 @@ static bool driver_options(const ImagoCompileOptions *options, DriverOptions *ou
     if (options->program_options != NULL && out->platform != PLATFORM_HERE) {
         return fail(err, USAGE, ERROR_NO_OFFSET, "programs are made for %s only",
                     PLATFORMS[PLATFORM_HERE].name);
+    }
+    if (out->address_map > ADDRESS_MAP_ALL) {
+        return fail(err, USAGE, ERROR_NO_OFFSET, "unknown kind of address map");
     }
     const u32 align = options->func_align;
     if ((align & (align - 1)) != 0 || align > LINK_MAX_FUNC_ALIGN) {

@@ -21,6 +21,7 @@ typedef struct CompilePlan {
     const AbiLayout *layouts;   // per type
     u64 frozen_tables;          // bit per table (docs/abi.md); tables from 64 on are never frozen
     u32 lazy_elems;             // bit per element segment: applied when entries are used
+    bool maps_all;              // every instruction that makes code gets a site
 } CompilePlan;
 
 // A compiler's per-worker state is opaque; functions are compiled in any order.

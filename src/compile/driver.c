@@ -324,6 +324,7 @@ static bool compile_and_link(const Module *module, Arena *arena, BodyUses *uses,
         return fail(err, NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
     }
     plan.platform = &PLATFORMS[options->platform];
+    plan.maps_all = options->address_map == ADDRESS_MAP_ALL;
     const u64 start = now_ns();
     bool is_ok = compile_bodies(&drive, arena, uses, err);
     const u64 compiled = now_ns();

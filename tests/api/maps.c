@@ -1,5 +1,5 @@
-// The trap table and the address map: nothing but a trap or a tool touches them, and without a map
-// backtraces have no offsets.
+// The trap table and the address map: nothing but a trap or a tool touches them, and backtraces
+// have the offsets that the image was asked to have.
 #define _GNU_SOURCE
 #include <elf.h>
 #include <fcntl.h>
@@ -209,27 +209,56 @@ TEST(tables_stay_on_disk) {
     world_delete(&world);
 }
 
-TEST(no_map_no_offsets) {
+// Where the innermost frame of a call that traps is, in the module.
+static uint64_t innermost_offset(World *world, const char *name, const char *message) {
+    EXPECT_TRAP(world, name, -1, message);
+    return imago_store_trap(world->store)->frames[0].module_offset;
+}
+
+// The guard below the stack faults where code pushes: a place that only the map of all has.
+TEST(what_each_map_knows) {
     static const char MODULE[] =
         "(module (memory 1) (func (export \"f\") (param i32) (result i32)"
-        "  (i32.load (local.get 0))))";
-    for (uint32_t omits = 0; omits < 2; omits++) {
+        "  (i32.load (local.get 0)))"
+        " (func $deep (export \"deep\") (param i32) (result i32)"
+        "  (i32.add (i32.const 1) (call $deep (local.get 0)))))";
+    static const struct {
+        ImagoAddressMap map;
+        bool has_sites, has_all;
+    } ROWS[] = {{IMAGO_ADDRESS_MAP_SITES, true, false},
+                {IMAGO_ADDRESS_MAP_NONE, false, false},
+                {IMAGO_ADDRESS_MAP_ALL, true, true}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         World world = world_new(NULL);
-        const ImagoCompileOptions options = {.size = sizeof options,
-                                             .omit_address_map = omits != 0};
+        const ImagoCompileOptions options = {.size = sizeof options, .address_map = ROWS[i].map};
         EXPECT(imago_compile_file(MODULE, strlen(MODULE), path, &options, NULL, &world.error));
         instantiate(&world, imago_image_open(world.engine, path, &world.error));
         EXPECT_CALL(&world, "f", 12, 0);
-        EXPECT_EQ(trap_offset(&world) == IMAGO_ERROR_NO_OFFSET, omits != 0);
+        const uint64_t load = innermost_offset(&world, "f", "out of bounds memory access");
+        const uint64_t push = innermost_offset(&world, "deep", "call stack exhausted");
+        const uint64_t call = imago_store_trap(world.store)->frames[1].module_offset;
+        EXPECT_EQ(load != IMAGO_ERROR_NO_OFFSET, ROWS[i].has_sites);
+        EXPECT_EQ(push != IMAGO_ERROR_NO_OFFSET, ROWS[i].has_all);
+        EXPECT(!ROWS[i].has_all || (push > load && push <= call));
         world_delete(&world);
     }
+}
+
+TEST(other_maps_are_refused) {
+    ImagoError error = IMAGO_ERROR_INIT;
+    const ImagoCompileOptions options = {.size = sizeof options,
+                                         .address_map = (ImagoAddressMap)3};
+    EXPECT(!imago_compile_file("(module)", 8, path, &options, NULL, &error));
+    EXPECT_EQ(error.code, IMAGO_ERROR_USAGE);
+    EXPECT_STR(error.text, "unknown kind of address map");
 }
 
 int main(void) {
     (void)snprintf(path, sizeof path, "/tmp/imago-maps-%d", (int)getpid());
     RUN(only_traps_touch_the_tables);
     RUN(tables_stay_on_disk);
-    RUN(no_map_no_offsets);
+    RUN(what_each_map_knows);
+    RUN(other_maps_are_refused);
     (void)unlink(path);
     return test_end();
 }

@@ -78,6 +78,26 @@ def objdump_shows_everything(folder):
         assert re.search(r"\bret\b", out), "no instructions"
 
 
+def objdump_maps_all(folder):
+    """Every instruction's offset, and otherwise the same code."""
+    with open(folder.file("all.wat"), "w") as file:
+        file.write('(module (memory 1) (func (export "f") (param i32) (result i32)'
+                   '(loop (i32.store (i32.const 8) (local.get 0))'
+                   '(br_if 0 (i32.load (local.get 0)))) (call 0 (i32.const 1))))')
+    _, usual, _ = run(["objdump", "--func", "f", folder.file("all.wat")])
+    _, out, _ = run(["objdump", "--func", "f", "--address-map=all", folder.file("all.wat")])
+    offsets = [int(at, 16) for at in re.findall(r"; wasm 0x([0-9a-f]+)", out)]
+    usual_offsets = [int(at, 16) for at in re.findall(r"; wasm 0x([0-9a-f]+)", usual)]
+    assert offsets == sorted(offsets) and len(set(offsets)) >= 6, out
+    assert set(usual_offsets) < set(offsets), out
+
+    def code(text):
+        lines = re.findall(r"^ +[0-9a-f]+:  ((?:[0-9a-f]{2} )+)", text, re.M)
+        return "".join(lines)
+
+    assert code(out) == code(usual) != "", out
+
+
 def objdump_knows_calls(folder):
     """The WebAssembly offset stands beside calls as well as beside traps."""
     with open(folder.file("calls.wat"), "w") as file:
@@ -254,7 +274,8 @@ def shows_progress(folder):
 
 TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
-    completions_parse, bash_completes, objdump_shows_everything, objdump_knows_calls,
-    objdump_shows_one_function, inspect_shows_everything, inspect_fits_any_width,
+    completions_parse, bash_completes, objdump_shows_everything, objdump_maps_all,
+    objdump_knows_calls, objdump_shows_one_function, inspect_shows_everything,
+    inspect_fits_any_width,
     scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
 ]

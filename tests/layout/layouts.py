@@ -1,4 +1,4 @@
-"""Settings of where functions stand in an image, and scripts that must not notice them."""
+"""Settings of what else an image may look like, and scripts that must not notice them."""
 import glob
 import os
 import re
@@ -20,6 +20,8 @@ def random_settings(rng):
         settings += ["--func-padding", rng.choice(PADDINGS)]
     if rng.random() < 0.7:
         settings += ["--shuffle-funcs", str(rng.randrange(1, 1 << 32))]
+    if rng.random() < 0.6:
+        settings += ["--address-map", rng.choice(["none", "all", "all"])]
     if rng.random() < 0.6 or not settings:
         settings += ["--force-veneers"]
     return settings

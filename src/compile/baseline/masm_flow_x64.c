@@ -1,4 +1,5 @@
 // Baseline compiler, x86-64: conditions, jump tables, calls (docs/abi.md).
+#include "compile/baseline/mark.h"
 #include "compile/baseline/regs.h"
 #include "compile/baseline/x64.h"
 
@@ -177,6 +178,7 @@ static void check_frozen(Baseline *b, u32 table, u32 type) {
         .is_frozen = true,
         .uninitialized = x64_trap(b, TRAP_UNINITIALIZED_ELEMENT),
         .mismatch = x64_trap(b, TRAP_INDIRECT_CALL_TYPE),
+        .wasm_offset = b->op_offset,
     };
     x64_alu_mi(&b->code, false, ALU_CMP, x64_mem_index(R11, R10, 3, 0), (i32)sig);
     x64_jcc(&b->code, CC_NE, miss.entry);
@@ -196,7 +198,7 @@ static void miss_in_image(Baseline *b, const SignatureMiss *miss) {
 static void miss_in_runtime(Baseline *b, const SignatureMiss *miss) {
     x64_mov_ri(&b->code, R11, miss->wanted);
     x64_call_m(&b->code, x64_mem(CONTEXT, VMCTX_TABLE_ENTRY));
-    b->op_offset = miss->op_offset;
+    b->op_offset = miss->wasm_offset;
     record_site(b, SITE_CALL);
     x64_jmp(&b->code, miss->resume);
 }
@@ -204,9 +206,13 @@ static void miss_in_runtime(Baseline *b, const SignatureMiss *miss) {
 void masm_misses(Baseline *b) {
     for (usize i = 0; i < b->misses.count; i++) {
         const SignatureMiss *miss = &b->misses.at[i];
+        const Mark mark = mark_open(b);
         code_bind(&b->code, miss->entry);
         code_room(&b->code, 4 * X64_MAX_INST_BYTES);
         (miss->is_frozen ? miss_in_image : miss_in_runtime)(b, miss);
+        if (b->plan->maps_all) {
+            mark_close(b, &mark, miss->wasm_offset);
+        }
     }
     b->misses.count = 0;
 }
@@ -238,7 +244,7 @@ static void check_table(Baseline *b, u32 table, u32 type) {
         .entry = code_label(&b->code),
         .resume = code_label(&b->code),
         .wanted = (u64)table << 32 | type,
-        .op_offset = b->op_offset,
+        .wasm_offset = b->op_offset,
     };
     x64_jcc(&b->code, CC_NE, miss.entry);
     miss_push(b, &miss);

@@ -96,15 +96,14 @@ typedef struct Control {
                       // the enclosing loop
 } Control;
 
-// Out of line: which trap an entry of a frozen table that is not of the wanted type means.
-// Where call_indirect goes on when a signature does not match: at `entry`.
+// Out of line: where call_indirect goes on, at `entry`, when a signature does not match.
 typedef struct SignatureMiss {
     Label entry;
     bool is_frozen;
     Label uninitialized, mismatch; // of a frozen table: traps
     Label resume;                  // of another one, once the entry is made
     u64 wanted;                    // TABLE_ENTRY's first argument
-    u32 op_offset;
+    u32 wasm_offset;               // of the call
 } SignatureMiss;
 
 typedef struct Baseline {

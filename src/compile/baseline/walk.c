@@ -1,5 +1,6 @@
 // The walk over a function's instructions, and the compiler's entry points.
 #include "base/alloc.h"
+#include "compile/baseline/mark.h"
 #include "compile/baseline/ops.h"
 #include "compile/baseline/verify.h"
 #include "types/cpu.h"
@@ -61,26 +62,44 @@ void emit_select_t(Baseline *b, const OpRow *row) {
     emit_select(b, row);
 }
 
-// A function of its own, so that no variable has to survive a longjmp. Every third instruction is a
-// local.get.
-static __attribute__((noinline)) void walk(Baseline *b) {
+static inline void keep_traps_few(Baseline *b) {
+    if (UNLIKELY(b->code.traps.count >= CODE_MANY_TRAPS)) {
+        code_flush(&b->code);
+    }
+}
+
+// The instruction at `pc`. Every third one is a local.get.
+static inline void take_instruction(Baseline *b, const u8 *pc, const u8 *bytes) {
     enum { LOCAL_GET = 0x20 };
+    const u8 byte = *pc;
+    b->pc = pc + 1;
+    b->locked = 0;
+    if (byte == LOCAL_GET) {
+        push_local(b, next_u32(b));
+        return;
+    }
+    b->op_offset = (u32)(pc - bytes);
+    keep_traps_few(b);
+    const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
+    OP_ROWS[op].emit(b, &OP_ROWS[op]);
+}
+
+// Functions of their own, so that no variable has to survive a longjmp.
+static __attribute__((noinline)) void walk(Baseline *b) {
     const u8 *const bytes = b->module->bytes;
     const u8 *const end = b->end;
     for (const u8 *pc = b->pc; pc != end; pc = b->pc) {
-        const u8 byte = *pc;
-        b->pc = pc + 1;
-        b->locked = 0;
-        if (byte == LOCAL_GET) {
-            push_local(b, next_u32(b));
-            continue;
-        }
-        b->op_offset = (u32)(pc - bytes);
-        if (UNLIKELY(b->code.traps.count >= CODE_MANY_TRAPS)) {
-            code_flush(&b->code);
-        }
-        const Opcode op = byte >= 0xFC ? opcode_of(byte, next_u32(b)) : opcode_of_byte(byte);
-        OP_ROWS[op].emit(b, &OP_ROWS[op]);
+        take_instruction(b, pc, bytes);
+    }
+}
+
+static void walk_and_mark(Baseline *b) {
+    const u8 *const bytes = b->module->bytes;
+    for (const u8 *pc = b->pc; pc != b->end; pc = b->pc) {
+        keep_traps_few(b); // between marks: the traps are not this instruction's
+        const Mark mark = mark_open(b);
+        take_instruction(b, pc, bytes);
+        mark_close(b, &mark, (u32)(pc - bytes));
     }
 }
 
@@ -258,9 +277,19 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
 
 static void record_trap(void *env, u32 code_offset, u32 wasm_offset, u8 kind) {
     Baseline *b = env;
+    mark_settle(b);
     if (!vec_push(&b->out->sites, site_of(code_offset, wasm_offset, kind))) {
         out_of_memory(b);
     }
+}
+
+// A site for every instruction. The function's beginning counts as that of its body.
+static __attribute__((noinline)) void compile_marked(Baseline *b, u32 func,
+                                                     const FuncFacts *facts) {
+    const Mark mark = {.site = (u32)b->out->sites.count, .jump = LABEL_NONE};
+    begin(b, func, facts);
+    mark_close(b, &mark, b->op_offset);
+    walk_and_mark(b);
 }
 
 static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blob, Error *err) {
@@ -274,8 +303,12 @@ static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blo
     code_open(&b->code, MASM_TARGET.code, &b->out->code, &b->landing);
     b->code.on_trap = record_trap;
     b->code.env = b;
-    begin(b, func, facts);
-    walk(b);
+    if (b->plan->maps_all) {
+        compile_marked(b, func, facts);
+    } else {
+        begin(b, func, facts);
+        walk(b);
+    }
     return finish(b, blob, err);
 }
 

@@ -281,11 +281,14 @@ static bool import_from_first(Pair *pair) {
 
 // ---- A module -----------------------------------------------------------------------------------
 
-// Seldom other settings than a program's: of threads, and where functions stand.
+// Seldom other settings than a program's: of threads, the address map, and where functions stand.
 static ImagoCompileOptions any_options(Rng *rng) {
     ImagoCompileOptions options = {.size = sizeof options,
-                                   .threads = 1 + rng_below(rng, 20) / 18,
-                                   .omit_address_map = rng_percent(rng, 10)};
+                                   .threads = 1 + rng_below(rng, 20) / 18};
+    if (rng_percent(rng, 20)) {
+        options.address_map =
+            rng_percent(rng, 50) ? IMAGO_ADDRESS_MAP_NONE : IMAGO_ADDRESS_MAP_ALL;
+    }
     if (rng_percent(rng, 25)) {
         options.func_align = 1u << rng_below(rng, 13);
         options.func_padding = rng_percent(rng, 50) ? rng_below(rng, 3000) : 0;
