@@ -30,11 +30,12 @@ is_old() { # target, sources...
 }
 
 libraries=$(dirname "${IMAGO:-$root/build/imago}")
-embed="$root/bench/embed_bench.c $root/bench/embed_imago.c $root/bench/embed_wasmtime.c"
+embed=$(ls "$root"/bench/embed_*.c)
 if [ ! -e "$libraries/libimago.a" ]; then
     echo "bench/build.sh: no embed_bench: $libraries/libimago.a is not built"
-elif is_old "$out/embed_bench" $embed "$root/bench/embed.h" "$libraries"/libimago*.a; then
-    "${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Werror -I"$root/include" $embed \
+elif is_old "$out/embed_bench" $embed "$root/bench/embed.h" "$root/tests/processes.h" \
+    "$libraries"/libimago*.a; then
+    "${CC:-cc}" -std=gnu17 -O2 -Wall -Wextra -Werror -I"$root/include" -I"$root/tests" $embed \
         "$libraries/libimago-compile.a" "$libraries/libimago.a" -pthread -ldl \
         -o "$out/embed_bench" || exit 1
 fi

@@ -34,5 +34,13 @@ typedef struct Peer {
 extern const Peer PEER_IMAGO, PEER_WASMTIME;
 
 bool embed_failed(const char *what, const char *why, size_t why_bytes);
+uint64_t embed_now_ns(void);
+// Prints a line of what was measured: the median and the least. Sorts the samples.
+void embed_print(const char *what, const char *unit, double *samples, size_t count);
+
+// embed_many.c: loads FOLDER/0 to FOLDER/`count - 1`, keeping all.
+bool embed_many(const Peer *peer, const char *folder, int count);
+// The same file in several processes.
+bool embed_share(const Peer *peer, const char *path, int count);
 
 #endif

@@ -31,6 +31,11 @@ def module_path(name):
     return os.path.join(peers.CACHE, "modules", name + ".wasm")
 
 
+def embed_modules(options):
+    return [m for m in MODULES if os.path.exists(module_path(m))
+            and (m == "hello" or m in options.modules)]
+
+
 def embed_bench(subject, *args):
     """What it printed, as {what: (unit, median, least)}; None and a note if it failed."""
     sample = measure([PROGRAM, subject, *args])
@@ -80,9 +85,9 @@ def calls_per_load(subject, path):
 class Figures:
     """The best median of each (module, engine, what), and every one of them in a file."""
 
-    def __init__(self):
+    def __init__(self, file):
         self.best = {}
-        self.raw = Csv(os.path.join(OUT, "embed.csv"),
+        self.raw = Csv(os.path.join(OUT, file),
                        ["module", "engine", "what", "unit", "round", "median", "least"])
 
     def note(self, module, engine, turn, found):
@@ -179,9 +184,8 @@ def embed_part(chosen, options):
     names = subjects_of(chosen, "embed")
     if not names:
         return
-    figures = Figures()
-    modules = [m for m in MODULES if os.path.exists(module_path(m))
-               and (m == "hello" or m in options.modules)]
+    figures = Figures("embed.csv")
+    modules = embed_modules(options)
     for name in modules:
         paths = {engine: artifact(engine, name, options) for engine in names}
         measure_module(name, {e: p for e, p in paths.items() if p}, options, figures)

@@ -7,6 +7,8 @@
 //                                          of the file cannot be below
 //   embed_bench ENGINE:COMPILER calls ARTIFACT   (of `embed_bench text`)
 //   embed_bench ENGINE:COMPILER count ARTIFACT N      N loads, to be counted from outside
+//   embed_bench ENGINE:COMPILER many FOLDER N         N files, named by number, all kept
+//   embed_bench ENGINE:COMPILER share ARTIFACT N      one file in N processes
 //   embed_bench text                       the module of `calls`
 //
 // Prints `what,unit,median,least` lines. Everything is warm: the first samples are dropped.
@@ -70,7 +72,7 @@ int posix_memalign(void **p, size_t alignment, size_t bytes) {
 
 // ---- Samples ------------------------------------------------------------------------------------
 
-static uint64_t now_ns(void) {
+uint64_t embed_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -81,25 +83,29 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+void embed_print(const char *what, const char *unit, double *samples, size_t count) {
+    qsort(samples, count, sizeof *samples, compare);
+    printf("%s,%s,%.3f,%.3f\n", what, unit, samples[count / 2], samples[0]);
+}
+
 // Runs `once` until there are enough samples; each counts for `each` of what is measured.
 static bool sample(const char *what, const char *unit, bool (*once)(void *), void *env,
                    double each) {
     static double samples[MAX_SAMPLES];
     const double per_unit = strcmp(unit, "us") == 0 ? 1000.0 : 1.0;
-    const uint64_t start = now_ns();
-    int count = 0;
-    for (int i = -3; i < MAX_SAMPLES && (i < 5 || now_ns() - start < MAX_NS); i++) {
-        const uint64_t before = now_ns();
+    const uint64_t start = embed_now_ns();
+    size_t count = 0;
+    for (int i = -3; i < MAX_SAMPLES && (i < 5 || embed_now_ns() - start < MAX_NS); i++) {
+        const uint64_t before = embed_now_ns();
         if (!once(env)) {
             return false;
         }
-        const double ns = (double)(now_ns() - before);
+        const double ns = (double)(embed_now_ns() - before);
         if (i >= 0) {
             samples[count++] = ns / each / per_unit;
         }
     }
-    qsort(samples, (size_t)count, sizeof *samples, compare);
-    printf("%s,%s,%.3f,%.3f\n", what, unit, samples[count / 2], samples[0]);
+    embed_print(what, unit, samples, count);
     return true;
 }
 
@@ -263,6 +269,12 @@ int main(int argc, char **argv) {
     }
     if (strcmp(part, "count") == 0 && argc == 5) {
         return !part_count(&subject, argv[4]);
+    }
+    if (strcmp(part, "many") == 0 && argc == 5) {
+        return !embed_many(subject.peer, subject.path, atoi(argv[4]));
+    }
+    if (strcmp(part, "share") == 0 && argc == 5) {
+        return !embed_share(subject.peer, subject.path, atoi(argv[4]));
     }
     if (strcmp(part, "validate") == 0) {
         return !part_validate(&subject);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: measures Imago beside its peers, in turn, in one run.
 
-    bench/run.py [--only compile,validate,run,start,size,embed] [--kernels sieve,lz]
+    bench/run.py [--only compile,validate,run,start,size,embed,many] [--kernels sieve,lz]
                  [--modules swc,ruby] [--engines imago,winch,...] [--repeat N] [--all]
 
 Everything runs on one core, pinned, one process at a time, engines interleaved,
@@ -21,8 +21,10 @@ size     Generated code (.text) and whole file, for ELF-writing engines, and the
          each kind of section has in it (bench/sizes.py).
 embed    In the embedder's process, beside Wasmtime's C library: load, system calls and
          allocations of it, instantiate (us), calls between host and guest (ns).
+many     Thousands of files loaded in one process: the first and the last loads, memory of each.
+         One file in four processes: which pages they share.
 
-Raw results: build/bench/{compile,validate,run,start,size,embed}.csv, one line a measurement.
+Raw results: build/bench/PART.csv, one line a measurement.
 Modules and peers come by bench/fetch.sh, kernels by bench/build.sh.
 """
 import argparse
@@ -34,6 +36,7 @@ import sys
 import engines as peers
 from embed import embed_part, validate_part
 from engines import Failure, HERE, OUT, ROOT
+from many import many_part
 from measure import (Csv, build_launcher, geomean, measure, median, number, pin, processor,
                      table)
 from sizes import GROUPS, group_sizes
@@ -250,7 +253,7 @@ def size_part(chosen, options):
 
 
 PARTS = {"compile": compile_part, "validate": validate_part, "run": run_part, "start": start_part,
-         "size": size_part, "embed": embed_part}
+         "size": size_part, "embed": embed_part, "many": many_part}
 
 
 def split_option(parser, text, allowed, what):
@@ -282,10 +285,10 @@ def parse_options():
 def fetch(options):
     """Gets what is missing; what cannot be had drops out with a note."""
     subprocess.run([os.path.join(HERE, "fetch.sh"), "peers"], check=False)
-    if {"compile", "validate", "size", "embed"} & set(options.parts):
+    if {"compile", "validate", "size", "embed", "many"} & set(options.parts):
         subprocess.run([os.path.join(HERE, "fetch.sh"), *options.modules], check=False)
         options.modules = [m for m in options.modules if os.path.exists(module_path(m))]
-    if {"validate", "run", "start", "embed"} & set(options.parts):
+    if {"validate", "run", "start", "embed", "many"} & set(options.parts):
         done = subprocess.run([os.path.join(HERE, "build.sh")], check=False)
         if done.returncode != 0:
             note("no kernels: parts run and start left out")

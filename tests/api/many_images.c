@@ -1,12 +1,11 @@
 // Thousands of images in one process, and one image in several processes.
 #include <dirent.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "processes.h"
 #include "world.h"
 
 enum { IMAGES = 10000, SNAPSHOTS = 600, TIMED = 500, PROCESSES = 4 };
@@ -27,22 +26,6 @@ static int compare(const void *a, const void *b) {
 static double median(double *times, size_t count) {
     qsort(times, count, sizeof *times, compare);
     return times[count / 2];
-}
-
-// A field of /proc/self/smaps_rollup or status, in KiB; -1: not there.
-static long memory_kib(const char *file, const char *field) {
-    char line[256];
-    long kib = -1;
-    FILE *in = fopen(file, "r");
-    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
-        if (strncmp(line, field, strlen(field)) == 0) {
-            kib = atol(line + strlen(field));
-        }
-    }
-    if (in != NULL) {
-        fclose(in);
-    }
-    return kib;
 }
 
 static const char *image_path(int i) {
@@ -145,26 +128,6 @@ TEST(ten_thousand_images) {
     imago_engine_delete(engine);
 }
 
-// Sum of a field over this process's mappings of a file, in KiB.
-static long mapped_kib(const char *file, const char *field) {
-    char line[512];
-    long sum = 0;
-    bool is_ours = false;
-    FILE *in = fopen("/proc/self/smaps", "r");
-    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
-        const char *dash = strchr(line, '-'), *space = strchr(line, ' ');
-        if (dash != NULL && dash < space) { // "from-to rights offset device inode file"
-            is_ours = strstr(line, file) != NULL;
-        } else if (is_ours && strncmp(line, field, strlen(field)) == 0) {
-            sum += atol(line + strlen(field));
-        }
-    }
-    if (in != NULL) {
-        fclose(in);
-    }
-    return sum;
-}
-
 // Maps the image, reads and runs it, waits until all have, and looks who has what.
 static int run_and_look(const char *file, pthread_barrier_t *barrier) {
     ImagoEngine *engine = imago_engine_new(NULL);
@@ -184,16 +147,6 @@ static int run_and_look(const char *file, pthread_barrier_t *barrier) {
     return 1;
 }
 
-static pthread_barrier_t *new_barrier(void) {
-    pthread_barrier_t *barrier = mmap(NULL, sizeof *barrier, PROT_READ | PROT_WRITE,
-                                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pthread_barrierattr_t attr;
-    pthread_barrierattr_init(&attr);
-    pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    EXPECT_EQ(pthread_barrier_init(barrier, &attr, PROCESSES), 0);
-    return barrier;
-}
-
 // Everything of the file is mapped and read in each process, and in memory once.
 TEST(processes_share_all_pages) {
     static char text[3 << 20];
@@ -203,7 +156,8 @@ TEST(processes_share_all_pages) {
                                " (func (export \"f\") (result i32) (i32.const 0x6261)))",
                                2 << 20, 0);
     EXPECT(imago_compile_file(text, (size_t)bytes, image_path(0), NULL, NULL, &error));
-    pthread_barrier_t *barrier = new_barrier();
+    pthread_barrier_t *barrier = new_shared(sizeof *barrier);
+    EXPECT(barrier != NULL && barrier_init(barrier, PROCESSES));
     (void)fflush(stdout);
     for (int i = 0; i < PROCESSES; i++) {
         if (fork() == 0) {
