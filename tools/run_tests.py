@@ -24,6 +24,9 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import spectest  # noqa: E402 pylint: disable=wrong-import-position
+
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 BUILDS = {"release": "build", "debug": "build/debug", "asan": "build/asan"}
 
@@ -72,26 +75,12 @@ class Test:
         self.build, self.seconds = build, seconds
 
 
-def find_spec_scripts():
-    """Folder of the official scripts, or None: $IMAGO_SPECTEST, or `spectest` nearby."""
-    places = [os.environ.get("IMAGO_SPECTEST"), os.path.join(ROOT, "tests/spec/suite")]
-    places += sorted(glob.glob(os.path.join(ROOT, "../spectest")))
-    places += sorted(glob.glob(os.path.join(ROOT, "../*/spectest")))
-    for place in places:
-        if place and os.path.isdir(os.path.join(place, "core")):
-            return os.path.normpath(place)
-    return None
-
-
 def spec_tests(build, seconds):
     """One test a handful of scripts; none if they are not on this machine."""
-    suite = find_spec_scripts()
-    if suite is None:
-        return []
     imago = os.path.join(ROOT, BUILDS[build], "imago")
     found = []
     for folder in ("core", "simd") if build == "release" else ("core",):
-        scripts = sorted(glob.glob(os.path.join(suite, folder, "*.wast")))
+        scripts = spectest.scripts(folder)
         for first in range(0, len(scripts), 16):
             part = scripts[first:first + 16]
             start, end = (os.path.basename(p)[:-5] for p in (part[0], part[-1]))
@@ -232,8 +221,8 @@ def main():
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)
-    if find_spec_scripts() is None and (not options.names or "spec" in " ".join(options.names)):
-        print("skipped: the official scripts are not here; IMAGO_SPECTEST names their folder")
+    if spectest.suite() is None and (not options.names or "spec" in " ".join(options.names)):
+        print(spectest.MISSING)
         skipped += 1
     for outcome in outcomes:
         for line in outcome.output.splitlines():

@@ -170,7 +170,7 @@ class Workshop:
 
     def spec_modules(self):
         """The valid modules of the official scripts as files."""
-        scripts = [path for path in engines.spec_scripts() if "/core/" in path]
+        scripts = engines.spectest.scripts("core")
         if not scripts:
             raise engines.Skip("no official scripts")
         for script in scripts:

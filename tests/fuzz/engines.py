@@ -4,8 +4,11 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import spectest  # noqa: E402,F401 pylint: disable=wrong-import-position,unused-import
 
 
 class Skip(Exception):
@@ -52,15 +55,3 @@ def program(name):
     if not os.path.exists(path):
         raise Skip(f"{path} is not built")
     return path
-
-
-def spec_scripts():
-    """The official scripts, or nothing: $IMAGO_SPECTEST or a folder `spectest` nearby."""
-    places = [os.environ.get("IMAGO_SPECTEST"), os.path.join(ROOT, "tests/spec/suite")]
-    places += sorted(glob.glob(os.path.join(ROOT, "../spectest")))
-    places += sorted(glob.glob(os.path.join(ROOT, "../*/spectest")))
-    for place in places:
-        if place and os.path.isdir(os.path.join(place, "core")):
-            return sorted(glob.glob(os.path.join(place, "core", "*.wast")) +
-                          glob.glob(os.path.join(place, "simd", "*.wast")))
-    return []

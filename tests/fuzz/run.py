@@ -42,7 +42,8 @@ def run(command):
 
 
 def samples():
-    return engines.spec_scripts() + sorted(glob.glob(os.path.join(engines.ROOT, "examples/*.wat")))
+    examples = sorted(glob.glob(os.path.join(engines.ROOT, "examples/*.wat")))
+    return engines.spectest.scripts("core", "simd") + examples
 
 
 def mutate(*options):

@@ -1,14 +1,23 @@
 """Settings of what else an image may look like, and scripts that must not notice them."""
 import glob
 import os
+import random
 import re
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import spectest  # noqa: E402 pylint: disable=wrong-import-position
+
 IMAGO = os.path.abspath(os.environ.get("IMAGO", os.path.join(ROOT, "build/imago")))
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 # Modules of the scripts have hundreds of functions: their text stays in reach of their data.
 PADDINGS = ["1", "100", "5K", "64K", "1M"]
+
+
+def seeded():
+    return random.Random(int(os.environ.get("LAYOUT_SEED", "1")))
 
 
 def random_settings(rng):
@@ -25,18 +34,6 @@ def random_settings(rng):
     if rng.random() < 0.6 or not settings:
         settings += ["--force-veneers"]
     return settings
-
-
-def official_scripts():
-    """Paths, none if they are not on this machine."""
-    places = [os.environ.get("IMAGO_SPECTEST"), os.path.join(ROOT, "tests/spec/suite")]
-    for pattern in ("../spectest", "../*/spectest"):
-        places += sorted(glob.glob(os.path.join(ROOT, pattern)))
-    for place in places:
-        found = sorted(glob.glob(os.path.join(place, "core", "*.wast"))) if place else []
-        if found:
-            return found
-    return []
 
 
 def own_scripts():
@@ -69,6 +66,14 @@ class Counts:
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
+
+    def official_scripts(self):
+        """Paths; none, which counts as skipped, if they are not on this machine."""
+        scripts = spectest.scripts("core")
+        if not scripts:
+            print(spectest.MISSING)
+            self.skipped += 1
+        return scripts
 
     def end(self):
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")

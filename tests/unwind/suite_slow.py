@@ -5,15 +5,15 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests/layout"))
-from layouts import official_scripts  # noqa: E402 pylint: disable=wrong-import-position
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import spectest  # noqa: E402 pylint: disable=wrong-import-position
 
 PROGRAM = os.path.join(os.environ.get("IMAGO_BUILD", os.path.join(ROOT, "build/debug")),
                        "unwind_scripts")
 
 def main():
     passed = failed = 0
-    scripts = official_scripts()
+    scripts = spectest.scripts("core")
     if not scripts or not os.path.exists(PROGRAM):
         print("skipped: no official scripts, or no unwind_scripts in this build")
         print("0 passed, 0 failed, 1 skipped")
