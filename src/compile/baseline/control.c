@@ -67,20 +67,16 @@ void flow_open_func(Baseline *b) {
     control->label = code_label(&b->code);
 }
 
-static void open_loop(Baseline *b, Control *control, const LoopFacts *facts) {
-    u32 count;
-    (void)block_params(b, control, &count);
-    operands_to_slots(b, count); // code arrives from elsewhere, too
+static void open_loop(Baseline *b, Control *control, u32 param_count, const LoopFacts *facts) {
+    operands_to_slots(b, param_count); // code arrives from elsewhere, too
     loop_fix(b, control, facts);
     code_bind(&b->code, label_of(b, control));
 }
 
-static void open_if(Baseline *b, Control *control) {
-    u32 count;
-    (void)block_params(b, control, &count);
+static void open_if(Baseline *b, Control *control, u32 param_count) {
     const u8 condition = take_condition(b);
-    control->height = (b->sp - count) & HEIGHT_MASK;
-    operands_to_slots(b, count); // code arrives from elsewhere, too
+    control->height = (b->sp - param_count) & HEIGHT_MASK;
+    operands_to_slots(b, param_count); // code arrives from elsewhere, too
     control->other_state = state_save(b);
     control->else_label = code_label(&b->code);
     masm_branch(b, condition ^ 1, control->else_label);
@@ -91,16 +87,16 @@ void emit_block(Baseline *b, const OpRow *row) {
     const u32 loop = b->loop_count;
     b->loop_count += kind == CONTROL_LOOP;
     Control *control = open_control(b, kind, next_block_type(b));
-    u32 count;
-    (void)block_params(b, control, &count);
+    u32 param_count;
+    (void)block_params(b, control, &param_count);
     if (kind == CONTROL_IF) {
-        open_if(b, control);
+        open_if(b, control, param_count);
         return;
     }
-    control->height = (b->sp - count) & HEIGHT_MASK;
+    control->height = (b->sp - param_count) & HEIGHT_MASK;
     settle(b, control->height);
     if (kind == CONTROL_LOOP) {
-        open_loop(b, control, &b->facts->loops[loop]);
+        open_loop(b, control, param_count, &b->facts->loops[loop]);
     }
 }
 
