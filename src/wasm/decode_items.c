@@ -247,7 +247,6 @@ static bool const_instr(Decoder *d, u64 at, u8 first, ConstExpr *out) {
 }
 
 bool decode_const(Decoder *d, ValType type, ConstExpr *out) {
-    enum { OPCODE_END = 0x0B };
     const u64 start = decode_at(d);
     u32 count = 0;
     *out = (ConstExpr){.kind = CONST_VALUE};
@@ -255,7 +254,7 @@ bool decode_const(Decoder *d, ValType type, ConstExpr *out) {
         const u64 at = decode_at(d);
         const u8 first = read_u8(&d->r);
         TRY(decode_ok(d));
-        if (first == OPCODE_END) {
+        if (first == BYTE_END) {
             break;
         }
         TRY(const_instr(d, at, first, out));

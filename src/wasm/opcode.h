@@ -45,6 +45,20 @@ typedef enum Opcode {
     OP_COUNT
 } Opcode;
 
+// BYTE_NAME: the byte of each opcode without prefix, for who looks ahead.
+enum {
+#define BYTE_0(name, code) BYTE_##name = (code),
+#define BYTE_0xFC(name, code)
+#define BYTE_0xFD(name, code)
+#define OPCODE(name, prefix, code, text, imm, params, results, width, feature)                     \
+    BYTE_##prefix(name, code)
+#include "wasm/opcodes.def"
+#undef OPCODE
+#undef BYTE_0
+#undef BYTE_0xFC
+#undef BYTE_0xFD
+};
+
 // Static facts of an opcode. `params` and `results` list ValType letters: i I f F v n(funcref)
 // x(externref); NULL where the types depend on the immediate or the stack.
 typedef struct OpcodeInfo {

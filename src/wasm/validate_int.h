@@ -27,7 +27,6 @@ typedef struct Frame {
 } Frame;
 _Static_assert(sizeof(Frame) == 12, "modules nest millions of blocks");
 
-enum { BYTE_BLOCK = 0x02, BYTE_LOOP = 0x03, BYTE_IF = 0x04, BYTE_ELSE = 0x05, BYTE_END = 0x0B };
 enum { BLOCK_EMPTY = 0x40 }; // as a block type
 
 #define BLOCK_INLINE 0x80000000u

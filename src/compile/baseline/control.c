@@ -9,8 +9,7 @@ static Control *control_at(Baseline *b, u32 depth) {
 
 // Passes over what cannot be reached, up to the `else` or `end` of the innermost open block.
 static void skip_dead(Baseline *b) {
-    enum { ELSE = 0x05, END = 0x0B };
-    for (u32 depth = 0; depth != 0 || (*b->pc != ELSE && *b->pc != END);) {
+    for (u32 depth = 0; depth != 0 || (*b->pc != BYTE_ELSE && *b->pc != BYTE_END);) {
         const Opcode op = skip_instruction(b);
         depth += op == OP_BLOCK || op == OP_LOOP || op == OP_IF;
         depth -= op == OP_END;

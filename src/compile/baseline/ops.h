@@ -42,8 +42,8 @@ static inline void push_local(Baseline *b, u32 index) {
 // stack that are this local must be read before or by the writing instruction.
 u8 destination_hint_of(Baseline *b);
 static inline u8 destination_hint(Baseline *b) {
-    enum { LOCAL_SET = 0x21, LOCAL_TEE = 0x22 };
-    return *b->pc == LOCAL_SET || *b->pc == LOCAL_TEE ? destination_hint_of(b) : NO_REG;
+    const u8 next = *b->pc;
+    return next == BYTE_LOCAL_SET || next == BYTE_LOCAL_TEE ? destination_hint_of(b) : NO_REG;
 }
 // A comparison has set the flags: either the next instruction takes them, or the result is pushed.
 void finish_compare(Baseline *b, u8 condition);

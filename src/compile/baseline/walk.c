@@ -8,13 +8,12 @@
 // ---- Comparisons -------------------------------------------------------------------------------
 
 void finish_compare(Baseline *b, u8 condition) {
-    enum { IF = 0x04, BR_IF = 0x0D, SELECT = 0x1B, SELECT_T = 0x1C, I32_EQZ = 0x45 };
-    while (*b->pc == I32_EQZ) {
+    while (*b->pc == BYTE_I32_EQZ) {
         condition ^= 1;
         b->pc++;
     }
     const u8 next = *b->pc;
-    if (next == IF || next == BR_IF || next == SELECT || next == SELECT_T) {
+    if (next == BYTE_IF || next == BYTE_BR_IF || next == BYTE_SELECT || next == BYTE_SELECT_T) {
         b->pending = condition + 1;
     } else {
         masm_push_condition(b, condition);
@@ -70,11 +69,10 @@ static inline void keep_traps_few(Baseline *b) {
 
 // The instruction at `pc`. Every third one is a local.get.
 static inline void take_instruction(Baseline *b, const u8 *pc, const u8 *bytes) {
-    enum { LOCAL_GET = 0x20 };
     const u8 byte = *pc;
     b->pc = pc + 1;
     b->locked = 0;
-    if (byte == LOCAL_GET) {
+    if (byte == BYTE_LOCAL_GET) {
         push_local(b, next_u32(b));
         return;
     }
