@@ -112,7 +112,7 @@ TEST(ten_thousand_images) {
     const double first = median(times, TIMED);
     const double last = median(times + IMAGES - TIMED, TIMED);
     printf("10,000 images: %.1f us each at first, %.1f at last; %.2f KiB of memory each\n", first,
-           last, (double)(after - before) / IMAGES);
+           last, (double)(after - before) / (double)IMAGES);
     if (!world_is_sanitized()) {
         EXPECT(last < 3 * first);
         EXPECT(after - before < IMAGES * 4L);
