@@ -258,5 +258,5 @@ u64 image_declared_bytes(const void *head, u64 head_bytes) {
             last_type = section.sh_type;
         }
     }
-    return last_type == SHT_STRTAB ? file_end : 0;
+    return last_type == SHT_STRTAB && file_end <= IMAGE_MAX_BYTES ? file_end : 0;
 }

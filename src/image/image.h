@@ -72,7 +72,7 @@ bool image_parse_loaded(Image *image, const void *start, Error *err);
 
 // Size of a file that starts with these bytes, by its section headers, if it is as the linker
 // writes it: they stand among these bytes, and names come last, so that the last byte but one is
-// not zero. Else 0. Any bytes will do.
+// not zero. At most IMAGE_MAX_BYTES; else 0. Any bytes will do.
 u64 image_declared_bytes(const void *head, u64 head_bytes);
 
 // True if the bytes start as an Imago image (ELF header of a 64-bit shared object, our note not yet
