@@ -123,9 +123,9 @@ static void show_facts(Inspect *in) {
         }
         end_line(in);
     }
-    if (image->name.count != 0) {
+    if (image_name(image).count != 0) {
         put(in, "  module    ");
-        put_str(in, image->name);
+        put_str(in, image_name(image));
         end_line(in);
     }
     if (image->start_func != ID_NONE) {

@@ -147,14 +147,6 @@ static void open_spans(Image *image, const StoredHeader *header) {
     image->rodata_bytes = spans[IMAGE_SPAN_RODATA].bytes;
 }
 
-// The name is followed by a zero byte.
-static void open_name(Image *image, const ImageFile *file) {
-    const ImageTable *name = &image->name_text;
-    const u64 end = (u64)(name->at - image->bytes) + name->count;
-    const bool has_name = name->count != 0 && *file_at(file, end - 1, 1) == 0;
-    image->name = has_name ? (Str){(const char *)name->at, name->count - 1} : (Str){"", 0};
-}
-
 static void open_counts(Image *image, const StoredHeader *header) {
     image->shape = (VmShape){
         .func_import_count = header->ctx_func_imports,
@@ -260,7 +252,6 @@ bool image_parse_file(Image *image, const ImageFile *file, Error *err) {
     open_spans(image, &header);
     TRY(open_lists(image, &header, err));
     open_counts(image, &header);
-    open_name(image, file);
     TRY(check_counts(image, err));
     TRY(open_func_order(image, &header, err));
     return open_snapshot(image, file, &header, err);

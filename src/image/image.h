@@ -35,7 +35,6 @@ typedef struct Image {
     u32 func_import_count, func_count; // all
     u32 table_import_count, memory_import_count, global_import_count;
     u32 start_func; // ID_NONE: none
-    Str name;       // of the module
     // Counts of the tables are public, their bytes private to image/.
     ImageTable name_text, types, type_codes, imports, exports, funcs, funcrefs, tables, memories;
     ImageTable globals, elems, elem_items, datas, func_names;
@@ -82,6 +81,9 @@ enum { IMAGE_MAGIC_BYTES = 1024 }; // of a file are enough for it
 
 // ---- Records; i below the count, else a zero record -------------------------------------------
 // Every name that they return is followed by a zero byte (and may contain others).
+
+// Of the module; empty if it has none. Not looked at by image_parse: its end may lie pages away.
+Str image_name(const Image *image);
 
 typedef struct ImageType {
     FuncType type;

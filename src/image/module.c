@@ -38,6 +38,12 @@ static bool codes_are_known(const u8 *codes, u32 count) {
     return true;
 }
 
+Str image_name(const Image *image) {
+    const ImageTable *text = &image->name_text;
+    const bool is_terminated = text->count != 0 && text->at[text->count - 1] == 0;
+    return is_terminated ? (Str){(const char *)text->at, text->count - 1} : (Str){"", 0};
+}
+
 static u32 stub_of(const Image *image, u32 text_offset) {
     return text_offset < image->text_bytes ? text_offset : ID_NONE;
 }

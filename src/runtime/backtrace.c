@@ -74,7 +74,7 @@ static bool note_frame(Walk *walk) {
                             image_instruction_at(view, text_offset, &wasm_offset);
     walk->inner = instance_of_frame(walk, image);
     record->frames[record->trap.frame_count] = (ImagoFrame){
-        .module_name = view->name.count != 0 ? view->name.at : "",
+        .module_name = image_name(view).at,
         .func_name = name.count != 0 ? name.at : "",
         .func_name_bytes = name.count,
         .func_index = func,

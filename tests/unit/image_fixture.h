@@ -34,6 +34,7 @@ typedef struct FixtureOptions {
     u32 workers; // outputs over which the blobs are spread, 1 to FIX_WORKERS
     u32 filler_count;
     u32 large_data_bytes; // of a data segment at address 70000, for a snapshot
+    u32 name_bytes;       // of the module's name; 0: it is "fixture"
     LinkLayout layout;
     AddressMap address_map; // ALL: with sites of other instructions
     bool has_no_code_or_tables; // an empty module
@@ -176,6 +177,11 @@ static void fixture_funcs(Fixture *f) {
     f->module.func_count = count;
     f->module.func_import_count = 1;
     f->module.name = STR("fixture");
+    if (f->options.name_bytes != 0) {
+        char *name = PUSH(&f->arena, char, f->options.name_bytes);
+        memset(name, 'n', f->options.name_bytes);
+        f->module.name = (Str){name, f->options.name_bytes};
+    }
 }
 
 // ---- Code -------------------------------------------------------------------------------------

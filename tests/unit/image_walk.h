@@ -25,7 +25,7 @@ static u64 walk_bytes(const u8 *bytes, u64 count) {
 static u32 walk_count(u32 count) { return count < 2000 ? count + 2 : 2000; }
 
 static u64 walk_types(const Image *image) {
-    u64 sum = walk_str(image->name);
+    u64 sum = walk_str(image_name(image));
     for (u32 i = 0; i < walk_count(image->types.count); i++) {
         const ImageType type = image_type(image, i);
         for (u32 k = 0; k < type.type.param_count + type.type.result_count; k++) {

@@ -103,7 +103,7 @@ TEST(state_is_read_back) {
     Linked linked;
     if (linked_open(&linked, SMALL)) {
         const Image *image = &linked.image;
-        EXPECT(is_name(image->name, "fixture"));
+        EXPECT(is_name(image_name(image), "fixture"));
         EXPECT_EQ(image->start_func, ID_NONE);
         EXPECT_EQ(image->table_import_count, 1);
         EXPECT_EQ(image->global_import_count, 1);
@@ -605,9 +605,9 @@ TEST(small_images_are_small) {
 }
 
 // Everything that image_parse reads stands in the first page of what we write.
-TEST(headers_in_first_page) {
+static void expect_headers_in_first_page(FixtureOptions options) {
     Linked linked;
-    if (linked_open(&linked, LARGE)) {
+    if (linked_open(&linked, options)) {
         Elf64_Ehdr header;
         memcpy(&header, linked.file.bytes, sizeof header);
         EXPECT(header.e_shoff + header.e_shnum * sizeof(Elf64_Shdr) + 1024 < 4096);
@@ -626,6 +626,13 @@ TEST(headers_in_first_page) {
         munmap(guarded, linked.file.count);
     }
     linked_close(&linked);
+}
+
+TEST(headers_in_first_page) {
+    FixtureOptions options = LARGE;
+    expect_headers_in_first_page(options);
+    options.name_bytes = 3000; // the name's end is elsewhere
+    expect_headers_in_first_page(options);
 }
 
 // ---- Errors -----------------------------------------------------------------------------------

@@ -201,8 +201,8 @@ static inline void step_report(const StepWalk *walk) {
     TEST_FAIL("at 0x%llx of %s, frame %u: %s is 0x%llx, expected 0x%llx",
               (unsigned long long)(stepper->pc - (u64)(uintptr_t)(image != NULL ? image->bytes
                                                                                 : arch_text_start)),
-              image != NULL ? image->name.at : "the runtime's assembler", walk->frames, walk->wrong,
-              (unsigned long long)walk->is, (unsigned long long)walk->should_be);
+              image != NULL ? image_name(image).at : "the runtime's assembler", walk->frames,
+              walk->wrong, (unsigned long long)walk->is, (unsigned long long)walk->should_be);
 }
 
 static inline void step_check(Stepper *stepper, const greg_t *regs) {
