@@ -130,6 +130,8 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
  * called before, fails with ERROR_IMAGE, and guest code that runs into a missing page traps. Not
  * protected: names and types that were handed out; the host's writing to a memory whose image has
  * been cut; and the rest of a page that the file now ends in, which reads as zeros, as code, too.
+ * gdb is told of an absolute path; it takes a relative one to count from the directory in which
+ * the engine was made.
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
 /* The same of an open file, which is borrowed during the call; refuses one that is too short. gdb

@@ -102,14 +102,23 @@ static void announce(void) {
 
 // ---- Images -------------------------------------------------------------------------------------
 
-usize runtime_debugger_path(const char *path, char *out) {
+void runtime_debugger_directory(char *out) {
+    pthread_mutex_lock(&lock);
+    if (!find_chain() || getcwd(out, DEBUGGER_MAX_PATH) == NULL) {
+        out[0] = 0;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+usize runtime_debugger_path(const char *directory, const char *path, char *out) {
     usize at = 0;
     out[0] = 0;
     if (path == NULL || path[0] == 0) {
         return 1;
     }
-    if (path[0] != '/' && getcwd(out, DEBUGGER_MAX_PATH) != NULL) {
-        at = strlen(out);
+    if (path[0] != '/' && directory[0] != 0) {
+        at = strlen(directory);
+        memcpy(out, directory, at);
         out[at++] = '/';
     }
     const usize length = strlen(path);

@@ -1,7 +1,6 @@
 // What debuggers see of mapped images. gdb finds the loaded objects of a process, running or
 // dumped, in lists that start at the dynamic linker's r_debug; images have a list of their own
-// behind those. Costs tens of nanoseconds, and no system call for an image opened by its absolute
-// path. Valgrind, when the process runs on it, is shown the mappings in the way it expects.
+// behind those. Costs tens of nanoseconds and no system call. Valgrind, when the process runs on it, is shown the mappings in the way it expects.
 #ifndef RUNTIME_DEBUGGER_H
 #define RUNTIME_DEBUGGER_H
 
@@ -10,12 +9,16 @@
 
 enum { DEBUGGER_MAX_PATH = 1024 };
 
-// The absolute form of a path, by which a debugger opens the file. One system call if it is
-// relative.
-//   path  may be NULL
-//   out   DEBUGGER_MAX_PATH bytes; empty if there is no path, or too long a one
+// The working directory, in DEBUGGER_MAX_PATH bytes; empty if it is not known, or no debugger would
+// see images. One system call, which opening an image does not make: an engine asks once.
+void runtime_debugger_directory(char *out);
+
+// The absolute form of a path, by which a debugger opens the file.
+//   directory  from runtime_debugger_directory
+//   path       may be NULL
+//   out        DEBUGGER_MAX_PATH bytes; empty if there is no path, or too long a one
 // Returns the bytes written, with the zero.
-usize runtime_debugger_path(const char *path, char *out);
+usize runtime_debugger_path(const char *directory, const char *path, char *out);
 
 // Makes Valgrind read the symbols of a file that has just been mapped; elsewhere nothing.
 void runtime_debugger_show_mapping(const ImagoImage *image, int fd);

@@ -6,7 +6,6 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/os_mem.h"
-#include "runtime/debugger.h"
 #include "runtime/signals.h"
 #include "runtime/stack.h"
 #include "types/cpu.h"
@@ -62,6 +61,7 @@ ImagoEngine *imago_engine_new(ImagoError *error) {
         return NULL;
     }
     engine->cpu_features = cpu_features_here();
+    runtime_debugger_directory(engine->directory);
     pthread_mutex_init(&engine->lock, NULL);
     pthread_mutex_lock(&engines_lock);
     const bool ok = enter_process(engine, error);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/vec.h"
 #include "imago/imago.h"
+#include "runtime/debugger.h"
 #include "types/valtype.h"
 
 // A function type of this engine; its id is SIG_LARGE | its index in ImagoEngine.sigs.
@@ -47,6 +48,7 @@ struct ImagoEngine {
     SpareStack stacks[ENGINE_MAX_SPARES];
     u32 stack_count;
     struct ImagoEngine *next; // all engines, for fork
+    char directory[DEBUGGER_MAX_PATH]; // where relative paths counted from when it was made
 };
 
 // Signature id of any function type: by value if it is small, else the engine's id of it, made on

@@ -192,7 +192,7 @@ static void keep_file(ImagoImage *image, int fd, bool *takes) {
 // With the path, if it is known.
 static ImagoImage *image_new(ImagoEngine *engine, const char *path, Error *err) {
     char name[DEBUGGER_MAX_PATH];
-    const usize name_bytes = runtime_debugger_path(path, name);
+    const usize name_bytes = runtime_debugger_path(engine->directory, path, name);
     ImagoImage *image = mem_alloc(sizeof *image + name_bytes);
     if (image == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");

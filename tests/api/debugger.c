@@ -98,10 +98,11 @@ TEST(images_come_and_go) {
     imago_engine_delete(engine);
 }
 
-// A relative path becomes absolute; without one there is no entry.
+// A relative path becomes absolute, by the directory at the engine's start; without one there is no
+// entry.
 TEST(paths) {
-    ImagoEngine *engine = imago_engine_new(NULL);
     EXPECT_EQ(chdir("/tmp"), 0);
+    ImagoEngine *engine = imago_engine_new(NULL);
     ImagoImage *relative = imago_image_open(engine, paths[0] + strlen("/tmp/"), NULL);
     expect_counts(1, 0, 0);
     const int fd = open(paths[1], O_RDONLY | O_CLOEXEC);
