@@ -290,6 +290,16 @@ static bool leave_only_code_executable(const Image *view, Error *err) {
            fail(err, OS, ERROR_NO_OFFSET, "cannot protect the image: %s", strerror(errno));
 }
 
+// How far the segments reach shows only when they are read.
+static bool use_segments(ImagoImage *image, const void *start, Error *err) {
+    HostRead read;
+    runtime_read_begin(&read, start, IMAGE_MAX_BYTES);
+    const bool is_good = image_parse_loaded(&image->view, start, err) && check_machine(image, err);
+    const bool is_there =
+        runtime_read_end(&read) || fail(err, IMAGE, ERROR_NO_OFFSET, "the file has been cut");
+    return is_good && is_there && leave_only_code_executable(&image->view, err);
+}
+
 ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start, ImagoError *error) {
     if ((uintptr_t)start % IMAGE_PAGE_BYTES != 0) {
         error_set(error, IMAGO_ERROR_USAGE, ERROR_NO_OFFSET, "the image is not page-aligned");
@@ -301,8 +311,7 @@ ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start, Imag
     }
     image->is_borrowed = true;
     image->is_whole = true;
-    if (!image_parse_loaded(&image->view, start, error) || !check_machine(image, error) ||
-        !leave_only_code_executable(&image->view, error)) {
+    if (!use_segments(image, start, error)) {
         mem_free(image);
         return NULL;
     }

@@ -42,12 +42,17 @@ static void load_segments(Mapping *mapping, int fd) {
     }
 }
 
-static Mapping mapping_new(void) {
+static Mapping mapping_new_of(int *fd) {
     Mapping mapping = {0};
-    int fd = -1;
     ImagoError error = IMAGO_ERROR_INIT;
-    EXPECT(imago_compile_fd(MODULE, sizeof MODULE - 1, &fd, NULL, NULL, &error));
-    load_segments(&mapping, fd);
+    EXPECT(imago_compile_fd(MODULE, sizeof MODULE - 1, fd, NULL, NULL, &error));
+    load_segments(&mapping, *fd);
+    return mapping;
+}
+
+static Mapping mapping_new(void) {
+    int fd = -1;
+    const Mapping mapping = mapping_new_of(&fd);
     close(fd);
     return mapping;
 }
@@ -173,6 +178,20 @@ TEST(needs_no_sections) {
     mapping_delete(&mapping);
 }
 
+// No page is left, or not all of the headers.
+TEST(refuses_what_has_been_cut) {
+    ImagoEngine *engine = imago_engine_new(NULL);
+    for (off_t bytes = 0; bytes < 1000; bytes += 100) {
+        int fd = -1;
+        Mapping mapping = mapping_new_of(&fd);
+        EXPECT_EQ(ftruncate(fd, bytes), 0);
+        expect_refused(engine, mapping.at, IMAGO_ERROR_IMAGE);
+        close(fd);
+        mapping_delete(&mapping);
+    }
+    imago_engine_delete(engine);
+}
+
 TEST(memory_runs_out) {
     World world = world_new(NULL);
     Mapping mapping = mapping_new();
@@ -190,6 +209,7 @@ int main(void) {
     RUN(only_code_can_be_executed);
     RUN(refuses_what_is_none);
     RUN(needs_no_sections);
+    RUN(refuses_what_has_been_cut);
     RUN(memory_runs_out);
     return test_end();
 }
