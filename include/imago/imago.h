@@ -151,7 +151,8 @@ IMAGO_API ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *s
 /* An image in the embedder's memory, used where it is: nothing is copied but, for each instance,
  * the initial contents of its memory. `memory` starts a page, is not changed, and lives until
  * imago_image_delete. Until then the pages that hold code can be executed and not written; then
- * they can be written again. */
+ * they can be written again. If one engine has opened it more than once, "then" is after the last
+ * of these images; two engines must not. */
 IMAGO_API ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t count,
                                               ImagoError *error);
 /* After the last store that instantiated it. One munmap. */

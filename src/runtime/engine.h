@@ -47,6 +47,7 @@ struct ImagoEngine {
     u32 spare_count;
     SpareStack stacks[ENGINE_MAX_SPARES];
     u32 stack_count;
+    ImagoImage *buffers; // images in memory of the embedder's
     struct ImagoEngine *next; // all engines, for fork
     char directory[DEBUGGER_MAX_PATH]; // where relative paths counted from when it was made
 };

@@ -318,6 +318,33 @@ ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start, Imag
     return image;
 }
 
+// Another image may use the same memory, which must stay executable then.
+static void keep_buffer(ImagoImage *image) {
+    pthread_mutex_lock(&image->engine->lock);
+    image->next_buffer = image->engine->buffers;
+    image->engine->buffers = image;
+    pthread_mutex_unlock(&image->engine->lock);
+}
+
+static void release_buffer(ImagoImage *image) {
+    const Image *view = &image->view;
+    bool is_last = true;
+    pthread_mutex_lock(&image->engine->lock);
+    for (ImagoImage **link = &image->engine->buffers; *link != NULL;) {
+        if (*link == image) {
+            *link = image->next_buffer;
+        } else {
+            is_last = is_last && (*link)->view.bytes != view->bytes;
+            link = &(*link)->next_buffer;
+        }
+    }
+    if (is_last) {
+        (void)mprotect((u8 *)(uintptr_t)view->bytes + view->exec_offset, view->exec_bytes,
+                       PROT_READ | PROT_WRITE);
+    }
+    pthread_mutex_unlock(&image->engine->lock);
+}
+
 ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t count,
                                     ImagoError *error) {
     if ((uintptr_t)memory % os_page_bytes() != 0 || memory == NULL) {
@@ -334,6 +361,7 @@ ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t co
         mem_free(image);
         return NULL;
     }
+    keep_buffer(image);
     return image;
 }
 
@@ -343,12 +371,10 @@ void imago_image_delete(ImagoImage *image) {
     }
     runtime_debugger_remove(image);
     runtime_memory_forget(image);
-    const Image *view = &image->view;
-    u8 *map = (u8 *)(uintptr_t)view->bytes;
     if (image->is_buffer) {
-        (void)mprotect(map + view->exec_offset, view->exec_bytes, PROT_READ | PROT_WRITE);
+        release_buffer(image);
     } else if (!image->is_borrowed) {
-        const int status = munmap(map, view->byte_count);
+        const int status = munmap((u8 *)(uintptr_t)image->view.bytes, image->view.byte_count);
         CHECK(status == 0);
     }
     release_file(image);

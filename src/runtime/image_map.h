@@ -14,6 +14,7 @@ struct ImagoImage {
     ImagoEngine *engine;
     u64 serial; // of the images of the engine, from 1
     bool is_buffer;        // the embedder's memory, not a mapping of ours
+    ImagoImage *next_buffer; // of the engine's list of those
     _Atomic bool is_whole; // the file is known to be as long as its headers say
     _Atomic bool is_cut;   // a page of the file was missing once; zeros may stand in its place
     // The file, kept open if it has a memory snapshot, which each instance maps anew, and if not

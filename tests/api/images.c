@@ -96,6 +96,18 @@ TEST(ways_to_open) {
     world_delete(&world);
 }
 
+// The image of `path`, in memory that starts a page; the caller frees it.
+static uint8_t *read_image(size_t *count) {
+    struct stat st;
+    EXPECT_EQ(stat(path, &st), 0);
+    *count = (size_t)st.st_size;
+    uint8_t *bytes = aligned_alloc(4096, (*count + 4095) & ~(size_t)4095);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(read(fd, bytes, *count), (ssize_t)*count);
+    close(fd);
+    return bytes;
+}
+
 // Used in place, and given back as it was.
 TEST(borrowed_memory) {
     World world = world_new(NULL);
@@ -104,13 +116,8 @@ TEST(borrowed_memory) {
                 "  (func (export \"load\") (param i32) (result i32) (i32.load (local.get 0)))"
                 "  (func (export \"store\") (param i32) (result i32)"
                 "   (i32.store (i32.const 8) (local.get 0)) (i32.const 0)))");
-    struct stat st;
-    EXPECT_EQ(stat(path, &st), 0);
-    const size_t count = (size_t)st.st_size;
-    uint8_t *bytes = aligned_alloc(4096, (count + 4095) & ~(size_t)4095);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    EXPECT_EQ(read(fd, bytes, count), (ssize_t)count);
-    close(fd);
+    size_t count = 0;
+    uint8_t *bytes = read_image(&count);
     EXPECT(imago_image_open_memory(world.engine, bytes + 8, count - 8, &world.error) == NULL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_USAGE);
     world.error = ERROR_CLEAR;
@@ -123,6 +130,25 @@ TEST(borrowed_memory) {
     EXPECT_EQ(world_instantiate(&world, image), IMAGO_OK);
     EXPECT_CALL(&world, "load", 8, 0x64636261); // what another instance wrote is its own
     EXPECT(imago_image_verify(image, &world.error));
+    world_delete(&world);
+    memset(bytes, 0, count);
+    free(bytes);
+}
+
+// One of two images in the same memory ends: the other's code stays executable.
+TEST(borrowed_memory_twice) {
+    World world = world_new(NULL);
+    size_t count = 0;
+    write_image(MODULE);
+    uint8_t *bytes = read_image(&count);
+    ImagoImage *first = imago_image_open_memory(world.engine, bytes, count, &world.error);
+    ImagoImage *second = imago_image_open_memory(world.engine, bytes, count, &world.error);
+    EXPECT(first != NULL);
+    imago_image_delete(first);
+    expect_runs(&world, second);
+    first = imago_image_open_memory(world.engine, bytes, count, &world.error);
+    imago_image_delete(first);
+    EXPECT_CALL(&world, "id", 9, 9);
     world_delete(&world);
     memset(bytes, 0, count);
     free(bytes);
@@ -360,6 +386,7 @@ int main(int argc, char **argv) {
     RUN(refused);
     RUN(ways_to_open);
     RUN(borrowed_memory);
+    RUN(borrowed_memory_twice);
     RUN(descriptors_are_closed);
     RUN(truncated_while_mapped);
     RUN(truncated_behind_the_code);
