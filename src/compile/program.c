@@ -50,6 +50,8 @@ bool program_start(CodeOutput *out, const char *const *options, CodeBlob *blob) 
         .fixup_count = 1,
         .first_site = (u32)out->sites.count,
         .first_unwind = (u32)out->unwind.count,
+        .unwind_count = 1,
     };
-    return vec_push(&out->fixups, texts) && !out->code.failed && !out->rodata.failed;
+    return vec_push(&out->fixups, texts) &&
+           vec_push(&out->unwind, (UnwindRow){.op = UNWIND_NO_CALLER}) && !out->code.failed && !out->rodata.failed;
 }

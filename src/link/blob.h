@@ -62,6 +62,7 @@ typedef enum UnwindOp {
     UNWIND_RESTORE,    // caller's `reg` is in the register again
     UNWIND_REMEMBER,   // push the state, ...
     UNWIND_RECALL,     // ... pop it
+    UNWIND_NO_CALLER,  // nobody called this code: walks over the frames end here
 } UnwindOp;
 
 typedef struct UnwindRow {

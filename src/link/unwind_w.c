@@ -18,6 +18,7 @@ enum {
     CFA_ADVANCE4 = 0x04,
     CFA_OFFSET_EXTENDED = 0x05,
     CFA_RESTORE_EXTENDED = 0x06,
+    CFA_UNDEFINED = 0x07,
     CFA_REMEMBER = 0x0A,
     CFA_RECALL = 0x0B,
     CFA_DEF_CFA = 0x0C,
@@ -123,6 +124,7 @@ static u8 *put_row(u8 *p, const UnwindRow *row) {
                                : put_uleb(put_u8(p, CFA_RESTORE_EXTENDED), row->reg);
     case UNWIND_REMEMBER: return put_u8(p, CFA_REMEMBER);
     case UNWIND_RECALL: return put_u8(p, CFA_RECALL);
+    case UNWIND_NO_CALLER: return put_uleb(put_u8(p, CFA_UNDEFINED), REG_RETURN);
     }
     return p;
 }

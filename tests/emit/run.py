@@ -113,6 +113,18 @@ def exe_is_an_image(folder):
     assert 0 <= more < 8192, more
 
 
+def exe_starts_without_a_caller(folder):
+    """What the system starts has no return address: an unwinder must stop there."""
+    need("readelf")
+    path = emit(folder, "exe")
+    symbol = next(line.split() for line in must(["readelf", "-sW", path]).splitlines()
+                  if line.endswith(" imago_start"))
+    frames = must(["readelf", "--debug-dump=frames", path])
+    entry = re.search(rf"FDE [^\n]*pc={symbol[1]}\.\.[^\n]*\n((?:  [^\n]*\n)*)", frames)
+    assert entry and "DW_CFA_undefined: r16 (rip)" in entry[1], entry
+    assert frames.count("DW_CFA_undefined") == 1
+
+
 def exe_finds_imago(folder):
     """By PATH if IMAGO is not set or empty; says so if there is none."""
     path = emit(folder, "exe")
@@ -355,8 +367,8 @@ def well_formed(folder):
 
 
 TESTS = [
-    exe_behaves, exe_is_an_image, exe_finds_imago,
-    exe_with_rights_ignores_environment, exe_started_by_path, options_are_kept,
+    exe_behaves, exe_is_an_image, exe_starts_without_a_caller,
+    exe_finds_imago, exe_with_rights_ignores_environment, exe_started_by_path, options_are_kept,
     long_options_are_kept, static_behaves, static_needs_nothing, static_is_small,
     static_has_no_compiler, launcher_alone, wrong_use, same_bytes, only_code_is_executable,
     dlopen_behaves, well_formed,
