@@ -8,11 +8,6 @@
 #include "link/link_int.h"
 #include "types/limits.h"
 
-// Up to here copying is cheaper than another mapping.
-enum { MIN_SNAPSHOT_BYTES = 4096 };
-// A snapshot may be larger than its segments by this factor and this number of bytes.
-enum { MAX_SNAPSHOT_FACTOR = 2, MAX_SNAPSHOT_EXTRA = 65536 };
-
 static bool is_active_0(const DataSegment *data) {
     return data->mode == SEGMENT_ACTIVE && data->memory == 0;
 }

@@ -9,8 +9,6 @@
 // for relocations in them.
 #include "link/link_int.h"
 
-enum { SEGMENT_COUNT = 7 };
-
 static const u32 DYNAMIC_TAGS[] = {DT_SONAME, DT_GNU_HASH, DT_STRTAB, DT_SYMTAB,
                                    DT_STRSZ,  DT_SYMENT,   DT_NULL};
 
@@ -54,7 +52,7 @@ static bool fill_behind_text(Linker *linker) {
 }
 
 static u64 header_bytes(const Linker *linker) {
-    return sizeof(Elf64_Ehdr) + SEGMENT_COUNT * sizeof(Elf64_Phdr) +
+    return sizeof(Elf64_Ehdr) + ELF_SEGMENT_COUNT * sizeof(Elf64_Phdr) +
            linker->section_count * sizeof(Elf64_Shdr);
 }
 
@@ -102,7 +100,7 @@ static void write_segments(const Linker *linker, Writer *out) {
     first.p_filesz += first.p_offset;
     first.p_memsz = first.p_filesz;
     first.p_offset = first.p_vaddr = first.p_paddr = 0;
-    const Elf64_Phdr segments[SEGMENT_COUNT] = {
+    const Elf64_Phdr segments[ELF_SEGMENT_COUNT] = {
         first,
         segment_of(linker, PT_LOAD, PF_R | PF_X, SECTION_TEXT, SECTION_TEXT, IMAGE_PAGE_BYTES),
         segment_of(linker, PT_LOAD, PF_R, SECTION_EH_FRAME, SECTION_EH_FRAME_HDR,
@@ -139,7 +137,7 @@ static void write_section_header(const Linker *linker, u32 i, Writer *out) {
 }
 
 static void headers_write(const Linker *linker, Writer *out) {
-    const u64 segments_end = sizeof(Elf64_Ehdr) + SEGMENT_COUNT * sizeof(Elf64_Phdr);
+    const u64 segments_end = sizeof(Elf64_Ehdr) + ELF_SEGMENT_COUNT * sizeof(Elf64_Phdr);
     const Elf64_Ehdr header = {
         .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
         .e_type = ET_DYN,
@@ -152,7 +150,7 @@ static void headers_write(const Linker *linker, Writer *out) {
         .e_shoff = segments_end,
         .e_ehsize = sizeof header,
         .e_phentsize = sizeof(Elf64_Phdr),
-        .e_phnum = SEGMENT_COUNT,
+        .e_phnum = ELF_SEGMENT_COUNT,
         .e_shentsize = sizeof(Elf64_Shdr),
         .e_shnum = linker->section_count,
         .e_shstrndx = linker->section_index[SECTION_SHSTRTAB],

@@ -30,6 +30,12 @@ extern const SectionRow SECTION_ROWS[SECTION_COUNT];
 // int3: what stands between functions, and behind the last one to the end of its page.
 enum { TEXT_FILL = 0xCC };
 
+// Up to MIN_SNAPSHOT_BYTES copying is cheaper than another mapping. A snapshot may be larger than
+// its segments by the factor and the number of bytes.
+enum { MIN_SNAPSHOT_BYTES = 4096, MAX_SNAPSHOT_FACTOR = 2, MAX_SNAPSHOT_EXTRA = 65536 };
+
+enum { ELF_SEGMENT_COUNT = 7 };
+
 // Where a string was put; see strings_add.
 typedef struct StringSlot {
     u32 offset, bytes;
