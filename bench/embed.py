@@ -190,7 +190,7 @@ def embed_part(chosen, options):
         paths = {engine: artifact(engine, name, options) for engine in names}
         measure_module(name, {e: p for e, p in paths.items() if p}, options, figures)
     measure_calls(names, options, figures)
-    figures.print("load and unload, us (floor: open, fstat, mmap, mprotect, munmap, close)", "load",
+    figures.print("load and unload, us (floor: open, mmap, mprotect, munmap, close)", "load",
                   modules, ["floor", *names], "imago")
     for name in modules:
         own, floor = figures.get(name, "imago", "load"), figures.get(name, "floor", "load")
