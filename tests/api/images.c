@@ -2,9 +2,11 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/alloc.h"
 #include "world.h"
 
 static const char MODULE[] =
@@ -124,6 +126,8 @@ TEST(borrowed_memory) {
     EXPECT(imago_image_open_memory(world.engine, bytes, count / 2, &world.error) == NULL);
     EXPECT_EQ(world.error.code, IMAGO_ERROR_IMAGE);
     ImagoImage *image = imago_image_open_memory(world.engine, bytes, count, &world.error);
+    const uint8_t *frames = imago_image_eh_frame(image, NULL);
+    EXPECT(frames > bytes && frames < bytes + count); // nothing was copied
     expect_runs(&world, image);
     EXPECT_CALL(&world, "load", 8, 0x64636261);
     EXPECT_CALL(&world, "store", 7, 0);
@@ -369,6 +373,37 @@ TEST(system_calls_of_opening) {
     }
 }
 
+static long faults(void) {
+    struct rusage usage;
+    EXPECT_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt + usage.ru_majflt;
+}
+
+// No page of the file is touched, nothing is allocated but the image: a bound on time that does not
+// depend on how busy the machine is.
+TEST(opening_costs_the_same_for_all) {
+    enum { ROUNDS = 20 };
+    ImagoEngine *engine = imago_engine_new(NULL);
+    for (size_t i = 0; i < SHAPE_COUNT; i++) {
+        long least = 1000;
+        write_shape(&SHAPES[i]);
+        for (int round = 0; round < ROUNDS; round++) {
+            (void)mem_fail_at(0, false);
+            const long before = faults();
+            ImagoImage *image = imago_image_open(engine, path, NULL);
+            const long count = faults() - before;
+            EXPECT(image != NULL);
+            EXPECT_EQ(mem_fail_at(0, false), 2); // the image, and its mapping
+            imago_image_delete(image);
+            least = count < least ? count : least;
+        }
+        if (!world_is_sanitized() && least != 0) {
+            TEST_FAIL("%s: %ld page faults", SHAPES[i].name, least);
+        }
+    }
+    imago_engine_delete(engine);
+}
+
 static int open_for_trace(const char *file) {
     ImagoEngine *engine = imago_engine_new(NULL);
     (void)access("/imago-mark", F_OK);
@@ -394,6 +429,7 @@ int main(int argc, char **argv) {
     RUN(truncated_before);
     RUN(truncated_before_the_first_call);
     RUN(system_calls_of_opening);
+    RUN(opening_costs_the_same_for_all);
     (void)unlink(path);
     return test_end();
 }
