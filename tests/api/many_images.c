@@ -23,9 +23,10 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static double median(double *times, size_t count) {
+// What the fastest tenth needs at most: other processes disturb it less than the median.
+static double fast(double *times, size_t count) {
     qsort(times, count, sizeof *times, compare);
-    return times[count / 2];
+    return times[count / 10];
 }
 
 static const char *image_path(int i) {
@@ -109,12 +110,12 @@ TEST(ten_thousand_images) {
     const int kept = open_descriptors() - open_before;
     EXPECT_EQ(kept, 256);
     const long after = memory_kib("/proc/self/status", "VmRSS:");
-    const double first = median(times, TIMED);
-    const double last = median(times + IMAGES - TIMED, TIMED);
+    const double first = fast(times, TIMED);
+    const double last = fast(times + IMAGES - TIMED, TIMED);
     printf("10,000 images: %.1f us each at first, %.1f at last; %.2f KiB of memory each\n", first,
            last, (double)(after - before) / (double)IMAGES);
     if (!world_is_sanitized()) {
-        EXPECT(last < 3 * first);
+        EXPECT(last < 1.5 * first);
         EXPECT(after - before < IMAGES * 4L);
     }
     const int some[] = {0, 1, 255, 256, 257, 5000, IMAGES - 1};
