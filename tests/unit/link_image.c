@@ -8,6 +8,7 @@
 
 #include "image/build_id.h"
 #include "image/format.h"
+#include "image/sections.h"
 #include "test.h"
 #include "types/cpu.h"
 
@@ -635,6 +636,33 @@ TEST(headers_in_first_page) {
     expect_headers_in_first_page(options);
 }
 
+// Directly behind the text, whatever else is in the file.
+static void expect_unwinding_behind_text(FixtureOptions options) {
+    static const char *const NAMES[] = {".text", ".eh_frame", ".eh_frame_hdr"};
+    Linked linked;
+    if (linked_open(&linked, options)) {
+        const Image *image = &linked.image;
+        u32 text = 1;
+        while (!is_name(image_section(image, text).name, NAMES[0])) {
+            text++;
+        }
+        for (u32 i = 1; i < COUNT_OF(NAMES); i++) {
+            const ImageSection before = image_section(image, text + i - 1);
+            const ImageSection section = image_section(image, text + i);
+            EXPECT(is_name(section.name, NAMES[i]));
+            EXPECT_EQ(section.offset, align_up(before.offset + before.bytes,
+                                               i == 1 ? IMAGE_PAGE_BYTES : 4));
+        }
+    }
+    linked_close(&linked);
+}
+
+TEST(unwinding_follows_the_text) {
+    expect_unwinding_behind_text(SMALL);
+    expect_unwinding_behind_text(LARGE);
+    expect_unwinding_behind_text(MIXED);
+}
+
 // ---- Errors -----------------------------------------------------------------------------------
 
 static void expect_link_error(Fixture *f, ErrorCode code, const char *text) {
@@ -958,6 +986,7 @@ int main(void) {
     RUN(empty_module);
     RUN(small_images_are_small);
     RUN(headers_in_first_page);
+    RUN(unwinding_follows_the_text);
     RUN(text_beyond_the_limits);
     RUN(padding_is_a_hole);
     RUN(contradictions_are_internal_errors);
