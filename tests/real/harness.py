@@ -115,7 +115,17 @@ class Imago:
         expect("no relocations" in relocations, f"relocations: {relocations[:200]}")
         if shutil.which("eu-elflint"):
             checked(["eu-elflint", "--gnu-ld", image], "eu-elflint")
+        self.check_positions(listed.text(), os.path.getsize(image))
         return os.path.getsize(image)
+
+    @staticmethod
+    def check_positions(sections, image_bytes):
+        """The trap table and the address map are under 4 % of the file each."""
+        found = re.findall(r" (\.imago\.(?:traps|addrmap)) +PROGBITS +\w+ +\w+ +(\w+) ", sections)
+        expect_equal(len(found), 2, "tables of positions")
+        for name, size in found:
+            share = int(size, 16) / image_bytes
+            expect(share < 0.04, f"{name} is {share:.1%} of the image")
 
 
 class Wasmtime:
