@@ -14,19 +14,20 @@ IMAGO = os.path.abspath(os.environ.get("IMAGO", os.path.join(ROOT, "build/imago"
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 # Modules of the scripts have hundreds of functions: their text stays in reach of their data.
 PADDINGS = ["1", "100", "5K", "64K", "1M"]
+SMALL_PADDINGS = PADDINGS[:3]  # for modules of thousands
 
 
 def seeded():
     return random.Random(int(os.environ.get("LAYOUT_SEED", "1")))
 
 
-def random_settings(rng):
+def random_settings(rng, paddings=PADDINGS):
     """Options of `imago compile` and `imago wast`."""
     settings = []
     if rng.random() < 0.5:
         settings += ["--func-align", str(1 << rng.randrange(13))]
     if rng.random() < 0.5:
-        settings += ["--func-padding", rng.choice(PADDINGS)]
+        settings += ["--func-padding", rng.choice(paddings)]
     if rng.random() < 0.7:
         settings += ["--shuffle-funcs", str(rng.randrange(1, 1 << 32))]
     if rng.random() < 0.6:

@@ -74,20 +74,26 @@ def is_older(path, *than):
 
 
 class Imago:
-    """The project's own command."""
+    """The project's own command. `settings`: options of its compiler, which change no behaviour."""
     name = "imago"
 
-    def __init__(self):
+    def __init__(self, settings=()):
+        self.settings = list(settings)
         self.command = os.environ.get("IMAGO", os.path.join(ROOT, "build", "imago"))
         if not os.access(self.command, os.X_OK):
             raise Skip(f"{self.command} is not built")
-        self.images = os.path.join(CACHE, "real", "images")
+        self.images = os.path.join(CACHE, "real", "images-set" if settings else "images")
+        self.made = set()  # images with our settings
         os.makedirs(self.images, exist_ok=True)
 
     def image_of(self, module):
         image = os.path.join(self.images, os.path.basename(module) + ".so")
-        if is_older(image, module, self.command):
-            checked([self.command, "compile", module, "-o", image], f"compile {module}")
+        is_made = image in self.made if self.settings else \
+            not is_older(image, module, self.command)
+        if not is_made:
+            checked([self.command, "compile", *self.settings, module, "-o", image],
+                    f"compile {' '.join(self.settings)} {module}")
+            self.made.add(image)
         return image
 
     def run(self, module, args=(), dirs=(), env=None, stdin=b""):
