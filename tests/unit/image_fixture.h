@@ -35,6 +35,7 @@ typedef struct FixtureOptions {
     u32 filler_count;
     u32 large_data_bytes; // of a data segment at address 70000, for a snapshot
     u32 name_bytes;       // of the module's name; 0: it is "fixture"
+    PlatformId platform;
     LinkLayout layout;
     AddressMap address_map; // ALL: with sites of other instructions
     bool has_no_code_or_tables; // an empty module
@@ -346,6 +347,7 @@ static void fixture_open(Fixture *f, FixtureOptions options) {
         .canonical_types = FIX_CANONICAL_TYPES,
         .frozen_tables = 2,
         .target = &X64_TARGET,
+        .platform = options.platform,
         .blobs = f->blobs,
         .blob_count = f->blob_count,
         .outputs = f->outputs,
