@@ -170,3 +170,15 @@ bool args_count(Args *args, OptionId option, u32 max, u32 *count) {
     *count = (u32)value;
     return true;
 }
+
+bool args_power(Args *args, OptionId option, u32 max, u32 *power) {
+    u64 value = 0;
+    char *end = NULL, expected[48];
+    if (!parse_digits(args->value, &value, &end) || *end != 0 || value > max ||
+        __builtin_popcountll(value) != 1) {
+        (void)snprintf(expected, sizeof expected, "a power of two up to %u", max);
+        return bad_value(args, option, expected);
+    }
+    *power = (u32)value;
+    return true;
+}

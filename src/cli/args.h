@@ -45,8 +45,10 @@ int cli_usage_error(CommandId command, const char *format, ...)
 // superfluous arguments itself: OPT_STOP with status 2.
 OptionId args_next(Args *args);
 
-// A size in bytes with an optional K, M or G, above zero; a count. False: reported, status 2.
+// A size in bytes with an optional K, M or G, above zero; a count; a power of two. False: reported,
+// status 2.
 bool args_size(Args *args, OptionId option, u64 *bytes);
 bool args_count(Args *args, OptionId option, u32 max, u32 *count);
+bool args_power(Args *args, OptionId option, u32 max, u32 *power);
 
 #endif

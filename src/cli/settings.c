@@ -49,7 +49,7 @@ bool cli_setting(Args *args, OptionId *id, ImagoCompileOptions *options) {
     case OPT_JOBS: ok = args_count(args, OPT_JOBS, MAX_JOBS, &options->threads); break;
     case OPT_ADDRESS_MAP: ok = set_address_map(args, options); break;
     case OPT_FUNC_ALIGN:
-        ok = args_count(args, OPT_FUNC_ALIGN, MAX_FUNC_ALIGN, &options->func_align);
+        ok = args_power(args, OPT_FUNC_ALIGN, MAX_FUNC_ALIGN, &options->func_align);
         break;
     case OPT_FUNC_PADDING: ok = set_padding(args, options); break;
     case OPT_SHUFFLE_FUNCS: ok = set_seed(args, options); break;

@@ -60,6 +60,17 @@ TEST(refused) {
     (void)unlink(path);
 }
 
+TEST(options_are_checked) {
+    static const uint32_t ALIGNMENTS[] = {3, 8192};
+    for (size_t i = 0; i < sizeof ALIGNMENTS / sizeof *ALIGNMENTS; i++) {
+        const ImagoCompileOptions options = {.size = sizeof options, .func_align = ALIGNMENTS[i]};
+        ImagoError error = IMAGO_ERROR_INIT;
+        EXPECT(!imago_compile_file("(module)", 8, path, &options, NULL, &error));
+        EXPECT_EQ(error.code, IMAGO_ERROR_USAGE);
+        EXPECT(strstr(error.text, "expected a power of two up to 4096") != NULL);
+    }
+}
+
 static void expect_runs(World *world, ImagoImage *image) {
     EXPECT(image != NULL);
     if (image == NULL) {
@@ -419,6 +430,7 @@ int main(int argc, char **argv) {
     traced = argv[0];
     (void)snprintf(path, sizeof path, "/tmp/imago-images-%d", (int)getpid());
     RUN(refused);
+    RUN(options_are_checked);
     RUN(ways_to_open);
     RUN(borrowed_memory);
     RUN(borrowed_memory_twice);
