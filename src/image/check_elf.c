@@ -8,31 +8,32 @@
 // ---- Unwinding ---------------------------------------------------------------------------------
 
 // .eh_frame_hdr as link/unwind_w.c writes it: version 1, encodings pcrel, udata4, datarel; the last
-// one for a text that 4 bytes span, or for a longer one.
+// one for a text that 4 bytes span, or for a longer one. What entries have, the first CIE says.
 static const u8 FRAME_HEADER[] = {1, 0x1B, 0x03, 0x3B}, FAR_FRAME_HEADER[] = {1, 0x1B, 0x03, 0x3C};
 enum { FRAME_POINTER_AT = 4, FRAME_COUNT_AT = 8, FRAME_ROWS_AT = 12, FDE_CODE_AT = 8 };
+enum { CIE_ENCODING_AT = 16, FAR_ENCODING = 0x1C };
 
 typedef struct Frames {
     const Image *image;
     ImageSection header, frames;
     u32 count;
-    u32 width; // bytes of a distance in rows and entries: 4 or 8
+    u32 row_width, entry_width; // bytes of a distance: 4 or 8
 } Frames;
 
-// A distance at a file offset, from another one.
-static u64 distance_at(const Frames *frames, u64 offset, u64 from) {
+// A distance of `width` bytes at a file offset, from another one.
+static u64 distance_at(const Frames *frames, u64 offset, u32 width, u64 from) {
     const u8 *at = frames->image->bytes + offset;
-    return from + (frames->width == 8 ? load_u64(at) : (u64)(i64)(i32)load_u32(at));
+    return from + (width == 8 ? load_u64(at) : (u64)(i64)(i32)load_u32(at));
 }
 
 // File offset of a row: {place of the code, place of its FDE}, from the start of the header.
 static u64 row_at(const Frames *frames, u32 i) {
-    return frames->header.offset + FRAME_ROWS_AT + (u64)i * 2 * frames->width;
+    return frames->header.offset + FRAME_ROWS_AT + (u64)i * 2 * frames->row_width;
 }
 
 // Size of an entry's code.
 static u64 code_bytes_at(const Frames *frames, u64 fde) {
-    return distance_at(frames, fde + FDE_CODE_AT + frames->width, 0);
+    return distance_at(frames, fde + FDE_CODE_AT + frames->entry_width, frames->entry_width, 0);
 }
 
 // The FDE of a row must lead back to the same code and to a CIE.
@@ -41,9 +42,11 @@ static const char *row_fault(const Frames *frames, u32 i, u64 *code_end) {
     const u64 header = frames->header.offset;
     const u64 row = row_at(frames, i);
     const u64 text = (u64)(image->text - image->bytes);
-    const u64 code = distance_at(frames, row, header);
-    const u64 in_frames = distance_at(frames, row + frames->width, header) - frames->frames.offset;
-    if (!range_fits(in_frames, FDE_CODE_AT + 2 * frames->width, frames->frames.bytes)) {
+    const u32 width = frames->row_width, entry_width = frames->entry_width;
+    const u64 code = distance_at(frames, row, width, header);
+    const u64 in_frames =
+        distance_at(frames, row + width, width, header) - frames->frames.offset;
+    if (!range_fits(in_frames, FDE_CODE_AT + 2 * entry_width, frames->frames.bytes)) {
         return "a row that leads beyond .eh_frame";
     }
     const u64 fde = frames->frames.offset + in_frames;
@@ -54,7 +57,7 @@ static const char *row_fault(const Frames *frames, u32 i, u64 *code_end) {
         load_u32(image->bytes + frames->frames.offset + cie + 4) != 0) {
         return "an entry that is none";
     }
-    if (distance_at(frames, fde + FDE_CODE_AT, fde + FDE_CODE_AT) != code) {
+    if (distance_at(frames, fde + FDE_CODE_AT, entry_width, fde + FDE_CODE_AT) != code) {
         return "a row and an entry of different code";
     }
     const u64 code_bytes = code_bytes_at(frames, fde);
@@ -74,9 +77,10 @@ static bool has_frame(const Frames *frames, const ImageFunc *func) {
     while (first < end) {
         const u32 middle = first + (end - first) / 2;
         const u64 row = row_at(frames, middle);
-        const u64 at = distance_at(frames, row, header);
+        const u32 width = frames->row_width;
+        const u64 at = distance_at(frames, row, width, header);
         if (at == code) {
-            const u64 fde = distance_at(frames, row + frames->width, header);
+            const u64 fde = distance_at(frames, row + width, width, header);
             return code_bytes_at(frames, fde) == func->text_bytes;
         }
         if (at < code) {
@@ -107,25 +111,28 @@ static const char *rows_fault(const Frames *frames) {
 }
 
 const char *check_frames(const Image *image) {
-    Frames frames = {.image = image, .width = 4};
+    Frames frames = {.image = image, .row_width = 4, .entry_width = 4};
     if (!image_section_find(image, STR(".eh_frame_hdr"), &frames.header) ||
         !image_section_find(image, STR(".eh_frame"), &frames.frames)) {
         return NULL;
     }
     const u64 header = frames.header.offset;
-    if (frames.header.bytes < FRAME_ROWS_AT) {
+    if (frames.header.bytes < FRAME_ROWS_AT || frames.frames.bytes <= CIE_ENCODING_AT) {
         return "not of the form that images have";
     }
     const u64 pointer = header + FRAME_POINTER_AT;
-    const bool is_place_right = distance_at(&frames, pointer, pointer) == frames.frames.offset;
+    const bool is_place_right = distance_at(&frames, pointer, 4, pointer) == frames.frames.offset;
     if (memcmp(image->bytes + header, FAR_FRAME_HEADER, sizeof FAR_FRAME_HEADER) == 0) {
-        frames.width = 8;
+        frames.row_width = 8;
     } else if (memcmp(image->bytes + header, FRAME_HEADER, sizeof FRAME_HEADER) != 0) {
         return "not of the form that images have";
     }
+    if (image->bytes[frames.frames.offset + CIE_ENCODING_AT] == FAR_ENCODING) {
+        frames.entry_width = 8;
+    }
     frames.count = load_u32(image->bytes + header + FRAME_COUNT_AT);
     if (!is_place_right ||
-        (u64)frames.count * 2 * frames.width > frames.header.bytes - FRAME_ROWS_AT) {
+        (u64)frames.count * 2 * frames.row_width > frames.header.bytes - FRAME_ROWS_AT) {
         return "more rows than it has room for, or another .eh_frame";
     }
     return rows_fault(&frames);

@@ -4,8 +4,9 @@
 // expect that. All references are relative to their own place, so that nothing is relocated; the
 // distance to the text is fixed since these sections directly follow it.
 //
-// A text of more than a gigabyte has 8-byte references, which unwinders that know only the usual
-// table search one by one.
+// A text of more than a gigabyte has 8-byte references in its entries. The table keeps 4-byte ones
+// as long as they reach: unwinders that know only those search another table one by one, and
+// llvm-readobj refuses it.
 #include "base/check.h"
 #include "link/link_int.h"
 
@@ -36,6 +37,10 @@ enum { REG_SP = 7, REG_RETURN = 16, DATA_ALIGN = 8 };
 
 // Bytes of a CIE or of an entry without rows, and of a row, at most.
 enum { ENTRY_MAX_BYTES = 36, ROW_MAX_BYTES = 12, TABLE_HEAD_BYTES = 12 };
+
+// Up to which size of the text 4 bytes do, in entries and in rows: the rest is left for the sections
+// themselves. A million functions have a quarter of a gigabyte.
+enum { NEAR_TEXT_BYTES = 1 << 30, NEAR_ROWS_TEXT_BYTES = 3 << 29 };
 
 // Everything is put through a cursor: room for all of it has been made.
 static u8 *put_u8(u8 *p, u32 value) {
@@ -149,7 +154,7 @@ typedef struct FrameWriter {
     const Linker *linker;
     u8 *start;     // of .eh_frame
     i64 text_at;   // of the text, from there: negative
-    bool is_far;
+    bool is_far, has_far_rows;
     u8 *cies[2];   // [1]: for exit stubs, NULL until there is one
     u8 *table_row; // of the next entry: {piece, its FDE}, from the start of .eh_frame
 } FrameWriter;
@@ -175,8 +180,8 @@ static u8 *put_fde(FrameWriter *w, u8 *p, const TextPiece *piece) {
         p = put_cie(p, true, w->is_far);
     }
     const i64 text_at = w->text_at + (i64)piece->at;
-    w->table_row = put_distance(w->table_row, text_at, w->is_far);
-    w->table_row = put_distance(w->table_row, p - w->start, w->is_far);
+    w->table_row = put_distance(w->table_row, text_at, w->has_far_rows);
+    w->table_row = put_distance(w->table_row, p - w->start, w->has_far_rows);
     u8 *start = p;
     p = put_u32(p, 0);
     p = put_u32(p, (u32)(p - *cie)); // distance back to the CIE
@@ -215,7 +220,8 @@ void unwind_write(Linker *linker, u64 text_distance) {
         .linker = linker,
         .start = frames->at,
         .text_at = -(i64)text_distance,
-        .is_far = text_distance > INT32_MAX / 2, // half is left for these sections
+        .is_far = text_distance > NEAR_TEXT_BYTES,
+        .has_far_rows = text_distance > NEAR_ROWS_TEXT_BYTES,
         .cies = {frames->at},
         .table_row = table->at + TABLE_HEAD_BYTES,
     };
@@ -226,6 +232,8 @@ void unwind_write(Linker *linker, u64 text_distance) {
     p = put_u32(p, 0);
     frames->count = (usize)(p - frames->at);
     table->count = (usize)(w.table_row - table->at);
-    put_table_head(table->at, (i64)frames->count, linker->piece_count, w.is_far);
-    move_table_rows(table->at + TABLE_HEAD_BYTES, w.table_row, (i64)frames->count, w.is_far);
+    const i64 frames_bytes = (i64)frames->count;
+    assert(w.has_far_rows || (i64)text_distance + frames_bytes <= INT32_MAX);
+    put_table_head(table->at, frames_bytes, linker->piece_count, w.has_far_rows);
+    move_table_rows(table->at + TABLE_HEAD_BYTES, w.table_row, frames_bytes, w.has_far_rows);
 }

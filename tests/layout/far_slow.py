@@ -11,6 +11,7 @@ import tempfile
 import layouts
 
 PADDING = "1300M"  # three of them: nearly 4 GiB
+LESS_PADDING = "400M"  # as far as llvm-readobj follows
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -41,16 +42,20 @@ def check_place(counts, image):
     counts.expect(status == 0, text)
 
 
-def check_tools(counts, image):
-    tools = {"eu-elflint": (["--gnu-ld"], "No errors"),
-             "readelf": (["--debug-dump=frames"], "ZERO terminator")}
+TOOLS = {"eu-elflint": (["--gnu-ld"], "No errors"),
+         "readelf": (["--debug-dump=frames"], "ZERO terminator")}
+TOOLS_OF_LESS = {"llvm-readobj-19": (["--unwind"], "initial_location: 0x")}
+
+
+def check_tools(counts, image, tools):
     for tool, (options, expected) in tools.items():
         if shutil.which(tool) is None:
             print(f"skipped: no {tool}")
             counts.skipped += 1
             continue
         _, text = run(tool, *options, image)
-        counts.expect(expected in text and "arning" not in text, tool, text[:500])
+        counts.expect(expected in text and "arning" not in text and "error:" not in text, tool,
+                      text[:500])
 
 
 def check_errors(counts, folder):
@@ -79,7 +84,10 @@ def main():
         counts.expect(status == 0, text)
         check_calls(counts, image)
         check_place(counts, image)
-        check_tools(counts, image)
+        check_tools(counts, image, TOOLS)
+        status, text = imago("compile", source, "-o", image, "--func-padding", LESS_PADDING)
+        counts.expect(status == 0, text)
+        check_tools(counts, image, {**TOOLS, **TOOLS_OF_LESS})
         check_errors(counts, folder)
     return counts.end()
 

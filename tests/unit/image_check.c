@@ -49,6 +49,27 @@ TEST(what_the_linker_writes) {
     }
 }
 
+// 4-byte distances become 8-byte ones, first in the entries, then in the table.
+TEST(frames_of_long_texts) {
+    static const struct {
+        u32 padding;
+        u8 entries, rows;
+    } ROWS[] = {{1 << 20, 0x1B, 0x3B}, {150 << 20, 0x1C, 0x3B}, {200 << 20, 0x1C, 0x3C}};
+    for (u32 i = 0; i < COUNT_OF(ROWS); i++) {
+        const LinkLayout layout = {.func_padding = ROWS[i].padding};
+        Opened opened;
+        if (opened_init(&opened, (FixtureOptions){.workers = 1, .layout = layout})) {
+            ImageSection frames, header;
+            EXPECT(image_section_find(&opened.image, STR(".eh_frame"), &frames));
+            EXPECT(image_section_find(&opened.image, STR(".eh_frame_hdr"), &header));
+            EXPECT_EQ(opened.file.bytes[frames.offset + 16], ROWS[i].entries);
+            EXPECT_EQ(opened.file.bytes[header.offset + 3], ROWS[i].rows);
+            EXPECT(check_frames(&opened.image) == NULL);
+        }
+        opened_deinit(&opened);
+    }
+}
+
 #define IN(table, record, i, field)                                                                \
     offsetof(Image, table), (i) * sizeof(record) + offsetof(record, field),                        \
         sizeof(((record *)0)->field)
@@ -242,6 +263,7 @@ TEST(sections) {
 
 int main(void) {
     RUN(what_the_linker_writes);
+    RUN(frames_of_long_texts);
     RUN(edits_of_tables);
     RUN(edits_of_frozen_tables);
     RUN(positions_of_all_instructions);
