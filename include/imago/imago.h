@@ -132,12 +132,13 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
  * been cut; and the rest of a page that the file now ends in, which reads as zeros, as code, too.
  * gdb is told of an absolute path; it takes a relative one to count from the directory in which
  * the engine was made.
- * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_OS. */
+ * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_UNSUPPORTED (made
+ * for another system), ERROR_OS (also: the processor lacks what the code needs), ERROR_NO_MEMORY. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
 /* The same of an open file, which is borrowed during the call; refuses one that is too short. gdb
  * does not see it: there is no path that it could open. */
 IMAGO_API ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error);
-/* An image in memory: copied once into an anonymous file, which is mapped. */
+/* An image in memory: copied once into an anonymous file, which is mapped. The same errors. */
 IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,
                                              ImagoError *error);
 /* An image whose segments are mapped already, which they stay after imago_image_delete:
@@ -145,14 +146,15 @@ IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *by
  *          (`imago compile --emit obj`), the object's symbol
  * Only the code stays executable. Initial contents of memories are copied, as there is no file to
  * map them from.
- * NULL: ERROR_IMAGE, ERROR_USAGE (not page-aligned), ERROR_OS, ERROR_NO_MEMORY. */
+ * NULL: as imago_image_open, ERROR_USAGE (not page-aligned). */
 IMAGO_API ImagoImage *imago_image_open_mapped(ImagoEngine *engine, const void *start,
                                               ImagoError *error);
 /* An image in the embedder's memory, used where it is: nothing is copied but, for each instance,
  * the initial contents of its memory. `memory` starts a page, is not changed, and lives until
  * imago_image_delete. Until then the pages that hold code can be executed and not written; then
  * they can be written again. If one engine has opened it more than once, "then" is after the last
- * of these images; two engines must not. */
+ * of these images; two engines must not.
+ * NULL: as imago_image_open, ERROR_USAGE (not page-aligned). */
 IMAGO_API ImagoImage *imago_image_open_memory(ImagoEngine *engine, void *memory, size_t count,
                                               ImagoError *error);
 /* After the last store that instantiated it. One munmap. */
