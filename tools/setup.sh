@@ -51,6 +51,10 @@ if [ "$purpose" = test ]; then
     want eu-elflint -- elfutils
     want gdb -- gdb
     want strace -- strace
+    # Images for Windows: their unwind tables read, and one run.
+    want llvm-readobj-19 llvm-readobj -- llvm$version
+    want wine64 /usr/lib/wine/wine64 -- wine64
+    want x86_64-w64-mingw32-gcc -- gcc-mingw-w64-x86-64
     want pkg-config -- pkg-config
     want git -- git
     if ! ls /usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.builtins-wasm32.a \
