@@ -17,6 +17,9 @@ enum {
     CONST_SEARCH = 8, // newest constants that a new one is compared with
 };
 
+// Keeps what is rare out of short functions, which then need to save no registers.
+#define NOINLINE __attribute__((noinline))
+
 static _Noreturn void give_up(CodeBuffer *code) { longjmp(*code->landing, 1); }
 
 static u32 sub_to_zero(u32 a, u32 b) { return a > b ? a - b : 0; }
@@ -52,6 +55,7 @@ void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf 
     memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
     code->labels.count = 0;
     code->uses.count = 0;
+    code->late.count = code->far.count = 0;
     code->traps.count = 0;
     code->consts.count = 0;
     if (!writer_reserve(out, target->jump_bytes)) {
@@ -63,6 +67,8 @@ void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf 
 void code_close(CodeBuffer *code) {
     vec_free(&code->labels);
     vec_free(&code->uses);
+    vec_free(&code->late);
+    vec_free(&code->far);
     vec_free(&code->traps);
     vec_free(&code->consts);
 }
@@ -78,16 +84,20 @@ static void reserve(CodeBuffer *code, usize bytes) {
     writer_refresh(code);
 }
 
-Label code_label(CodeBuffer *code) {
-    const Label label = {(u32)code->labels.count};
-    if (UNLIKELY(!vec_push(&code->labels, (LabelState){ID_NONE, ID_NONE}))) {
+static NOINLINE void labels_grow(CodeBuffer *code) {
+    if (!vec_reserve(&code->labels, 1)) {
         give_up(code);
     }
-    return label;
 }
 
-// Of such uses no account is kept.
-static bool is_never_due(const UseKind *kind) { return kind->forward >= CODE_MAX_BYTES; }
+Label code_label(CodeBuffer *code) {
+    if (UNLIKELY(code->labels.count == code->labels.capacity)) {
+        labels_grow(code);
+    }
+    const u32 id = (u32)code->labels.count++;
+    code->labels.at[id] = (LabelState){ID_NONE, ID_NONE};
+    return (Label){id};
+}
 
 static u32 due_of(const UseKind *kind, u32 field) {
     const u64 due = code_due(kind, field);
@@ -116,9 +126,6 @@ static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     }
     state->first_use = id;
     code->open_uses++;
-    if (is_never_due(kind)) {
-        return;
-    }
     code->open_of_kind[kind_id]++;
     const u32 relief = code_use_room(code->target, kind_id);
     code->island_bytes += relief;
@@ -132,17 +139,15 @@ static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
 
 static void use_close(CodeBuffer *code, LabelUse *use) {
     code->open_uses--;
-    if (!is_never_due(&code->target->kinds[use->kind])) {
-        code->open_of_kind[use->kind]--;
-        code->island_bytes -= code_use_room(code->target, use->kind);
-    }
+    code->open_of_kind[use->kind]--;
+    code->island_bytes -= code_use_room(code->target, use->kind);
     use->kind = USE_CLOSED;
 }
 
-void code_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
+// A use whose label must be in reach in time.
+static NOINLINE void timely_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     const UseKind *kind = &code->target->kinds[kind_id];
     const u32 target = code->labels.at[label.i].offset;
-    assert(kind_id < code->target->kind_count && field < code_offset(code));
     if (target == ID_NONE) {
         use_push(code, field, label, kind_id);
     } else if (LIKELY(code_reaches(kind, field, target))) {
@@ -155,8 +160,33 @@ void code_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     }
 }
 
+static NOINLINE void late_grow(CodeBuffer *code) {
+    if (!vec_reserve(&code->late, 1)) {
+        give_up(code);
+    }
+}
+
+void code_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
+    assert(kind_id < code->target->kind_count && field < code_offset(code));
+    if (UNLIKELY(!code->target->kinds[kind_id].is_late)) {
+        timely_use(code, field, label, kind_id);
+        return;
+    }
+    assert(code->late.count == 0 || code->late.at[code->late.count - 1].field < field);
+    if (UNLIKELY(code->late.count == code->late.capacity)) {
+        late_grow(code);
+    }
+    code->late.at[code->late.count++] = (LateUse){field, label, kind_id};
+}
+
 // Removes the jump at the end of the code, whose label is about to be bound there.
-static void drop_last_jump(CodeBuffer *code, LabelState *state) {
+static NOINLINE void drop_last_jump(CodeBuffer *code, LabelState *state) {
+    code->at -= code->target->jump_bytes;
+    if (code->target->kinds[code->target->jump_kind].is_late) {
+        assert(code->late.at[code->late.count - 1].field >= code_offset(code));
+        code->late.count--;
+        return;
+    }
     LabelUse *use = &code->uses.at[code->uses.count - 1];
     assert(state->first_use == code->uses.count - 1 && use->kind == code->target->jump_kind);
     state->first_use = use->next;
@@ -165,7 +195,28 @@ static void drop_last_jump(CodeBuffer *code, LabelState *state) {
     for (u32 i = 0; i < code->target->kind_count; i++) {
         code->oldest_of_kind[i] = code->oldest_of_kind[i] < count ? code->oldest_of_kind[i] : count;
     }
-    code->at -= code->target->jump_bytes;
+}
+
+// Patches the open uses of a label that has been bound.
+static NOINLINE void patch_uses(CodeBuffer *code, LabelState *state) {
+    for (u32 i = state->first_use; i != ID_NONE; i = code->uses.at[i].next) {
+        LabelUse *use = &code->uses.at[i];
+        if (use->kind == USE_CLOSED) {
+            continue;
+        }
+        const UseKind *kind = &code->target->kinds[use->kind];
+        if (LIKELY(state->offset - use->field <= kind->forward)) {
+            kind->patch(code_byte(code, use->field), use->field, state->offset);
+        } else {
+            code->out_of_reach = true;
+        }
+        use_close(code, use);
+    }
+    state->first_use = ID_NONE;
+    if (code->open_uses == 0) { // no list names a use any more
+        code->uses.count = 0;
+        memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
+    }
 }
 
 void code_bind(CodeBuffer *code, Label label) {
@@ -176,25 +227,9 @@ void code_bind(CodeBuffer *code, Label label) {
     }
     // Once a label stands behind a jump, the jump may not be dropped any more.
     code->last_jump_end = ID_NONE;
-    const u32 target = code_offset(code);
-    state->offset = target;
-    for (u32 i = state->first_use; i != ID_NONE; i = code->uses.at[i].next) {
-        LabelUse *use = &code->uses.at[i];
-        if (use->kind == USE_CLOSED) {
-            continue;
-        }
-        const UseKind *kind = &code->target->kinds[use->kind];
-        if (LIKELY(target - use->field <= kind->forward)) {
-            kind->patch(code_byte(code, use->field), use->field, target);
-        } else {
-            code->out_of_reach = true;
-        }
-        use_close(code, use);
-    }
-    state->first_use = ID_NONE;
-    if (code->open_uses == 0) { // no list names a use any more
-        code->uses.count = 0;
-        memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
+    state->offset = code_offset(code);
+    if (state->first_use != ID_NONE) {
+        patch_uses(code, state);
     }
 }
 
@@ -248,7 +283,7 @@ static void deadline_refresh(CodeBuffer *code) {
     code->deadline = CODE_MAX_BYTES;
     for (u32 i = 0; i < code->target->kind_count; i++) {
         const UseKind *kind = &code->target->kinds[i];
-        const LabelUse *use = is_never_due(kind) ? NULL : oldest_use(code, i);
+        const LabelUse *use = kind->is_late ? NULL : oldest_use(code, i);
         if (use != NULL) {
             const u32 due = due_of(kind, use->field);
             const u32 deadline = sub_to_zero(due, island_bytes_for(code, kind));
@@ -369,7 +404,7 @@ static u32 due_kind(CodeBuffer *code, u64 bytes) {
     u32 best = target->kind_count;
     for (u32 i = 0; i < target->kind_count; i++) {
         const UseKind *kind = &target->kinds[i];
-        const LabelUse *use = is_never_due(kind) ? NULL : oldest_use(code, i);
+        const LabelUse *use = kind->is_late ? NULL : oldest_use(code, i);
         if (use == NULL ||
             (best != target->kind_count && target->kinds[best].forward <= kind->forward)) {
             continue;
@@ -450,6 +485,38 @@ static void compact_uses(CodeBuffer *code) {
     memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
 }
 
+static void patch_late(CodeBuffer *code, const LateUse *use) {
+    const UseKind *kind = &code->target->kinds[use->kind];
+    const u32 target = code_label_offset(code, use->label);
+    assert(code_reaches(kind, use->field, target));
+    kind->patch(code_byte(code, use->field), use->field, target);
+}
+
+// Writes the distances of late uses up to here; those without a label yet wait.
+static void settle(CodeBuffer *code) {
+    for (usize i = 0; i < code->late.count; i++) {
+        const LateUse *use = &code->late.at[i];
+        if (LIKELY(code_is_bound(code, use->label))) {
+            patch_late(code, use);
+        } else if (!vec_push(&code->far, *use)) {
+            give_up(code);
+        }
+    }
+    code->late.count = 0;
+    code->last_jump_end = ID_NONE;
+}
+
+// False: a label is not bound.
+static bool patch_far(CodeBuffer *code) {
+    for (usize i = 0; i < code->far.count; i++) {
+        if (!code_is_bound(code, code->far.at[i].label)) {
+            return false;
+        }
+        patch_late(code, &code->far.at[i]);
+    }
+    return true;
+}
+
 void code_flush(CodeBuffer *code) {
     const u32 field = open_island(code);
     const u32 start = code_offset(code);
@@ -458,6 +525,7 @@ void code_flush(CodeBuffer *code) {
     write_tails(code);
     code->traps.count = code->consts.count = 0;
     compact_uses(code);
+    settle(code);
     close_island(code, start, field);
 }
 
@@ -488,14 +556,20 @@ static bool open_uses_are_bound(const CodeBuffer *code) {
 }
 
 bool code_finish(CodeBuffer *code, u32 *bytes) {
-    relieve_due(code, code->traps.count * code->target->trap_bytes +
-                          code->consts.count * CODE_CONST_BYTES);
+    if (code->open_uses != 0) {
+        relieve_due(code, code->traps.count * code->target->trap_bytes +
+                              code->consts.count * CODE_CONST_BYTES);
+    }
     write_tails(code);
     if (code->open_uses != 0) {
         if (!open_uses_are_bound(code)) {
             return false;
         }
         relieve_due(code, UINT32_MAX); // every veneer reaches further back than what it stands for
+    }
+    settle(code);
+    if (!patch_far(code)) {
+        return false;
     }
     writer_sync(code);
     *bytes = code_offset(code);

@@ -8,9 +8,12 @@
 // what they add next: bytes, and code_use_room of each use (which matters only on targets with
 // veneers).
 //
+// Late uses (UseKind.is_late) have no deadline. They are only noted until code_flush or code_finish
+// settles the code so far: then the distances are written.
+//
 // Labels, uses and islands are all linear: a use is visited once when its label is bound, and once
-// more per veneer. Running out of memory, and code beyond CODE_MAX_BYTES (is_too_large), jump to
-// `landing`.
+// more per veneer; a late one twice at most. Running out of memory, and code beyond
+// CODE_MAX_BYTES (is_too_large), jump to `landing`.
 #ifndef ISA_CODE_BUFFER_H
 #define ISA_CODE_BUFFER_H
 
@@ -46,6 +49,12 @@ typedef struct LabelUse {
     u8 kind; // 0xFF: closed, that is patched or taken over by a veneer
 } LabelUse;
 
+typedef struct LateUse {
+    u32 field;
+    Label label;
+    u8 kind;
+} LateUse;
+
 typedef struct TrapTail {
     Label label;
     u32 wasm_offset;
@@ -79,6 +88,8 @@ typedef struct CodeBuffer {
     u32 oldest_of_kind[CODE_MAX_KINDS];
     VEC(LabelState) labels;
     VEC(LabelUse) uses;
+    VEC(LateUse) late; // since the code was settled
+    VEC(LateUse) far;  // before that: those whose label was not bound then
     VEC(TrapTail) traps;
     VEC(PooledConst) consts;
     // Called with each trap as its instruction is written, to record it.
@@ -136,14 +147,14 @@ Label code_trap(CodeBuffer *code, u8 kind, u32 wasm_offset);
 Label code_const(CodeBuffer *code, const void *value, u32 bytes);
 
 // Writes the traps and constants so far here, with a jump around them: keeps the buffer small in a
-// function with very many. Only between sequences: no short branch may be open over it. O(1) a
-// trap.
+// function with very many. Settles late uses. Only between sequences: no short branch may be open
+// over it. O(1) a trap, and a late use since the last time.
 void code_flush(CodeBuffer *code);
 
 // Writes the traps, constants and last veneers behind the function, whose end must not be reached.
 // Every used label must be bound; traps and constants whose label was never used may be left out.
 // Returns the function's size. False: a field could not reach its label (only for kinds without
-// veneer, or whose code_room promised too little).
+// veneer, or whose code_room promised too little). O(late uses and what it writes).
 bool code_finish(CodeBuffer *code, u32 *bytes);
 
 #endif

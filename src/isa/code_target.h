@@ -16,6 +16,9 @@ typedef struct UseKind {
     void (*patch)(u8 *field, u32 field_offset, u32 target_offset);
     // Writes a veneer of veneer_bytes at `at`, returns the offset of its field from `at`.
     u32 (*veneer)(u8 *at);
+    // A late use needs no care before its function is complete: it reaches whatever label it is
+    // used with, wherever the two stand.
+    bool is_late;
 } UseKind;
 
 enum {

@@ -946,8 +946,9 @@ TEST(large_functions) {
     }
     code_room(code, 64);
     ret();
+    EXPECT(code_finish(code, &sample.bytes));
     Error err = ERROR_INIT;
-    if (!x64_check(sample.out.at, code_offset(code), &sample.input, &err)) {
+    if (!x64_check(sample.out.at, sample.bytes, &sample.input, &err)) {
         TEST_FAIL("%s", err.text);
     }
     sample_close();

@@ -41,7 +41,7 @@ static void trap(u8 *at) {
     .backward = (u32)INT32_MAX + 1 - REL32_BYTES, .patch = patch_rel32
 
 static const UseKind KINDS[X64_USE_COUNT] = {
-    [X64_REL32] = {REL32_KIND("rel32")},
+    [X64_REL32] = {REL32_KIND("rel32"), .is_late = true},
 };
 
 static const UseKind FIXUP_KINDS[X64_FIX_COUNT] = {
