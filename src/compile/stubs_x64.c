@@ -1,6 +1,7 @@
 // Stubs for x86-64. Both have a frame; rbp finds everything.
 #include "compile/stubs.h"
 
+#include "compile/moves.h"
 #include "isa/x64/encode.h"
 #include "types/vmctx.h"
 
@@ -14,6 +15,7 @@ typedef struct Stub {
     const FuncType *type;
     const AbiLayout *abi;
     u32 first_site, first_unwind;
+    FinalRecords records;
     jmp_buf landing;
 } Stub;
 
@@ -31,10 +33,18 @@ static void call_site(Stub *stub) {
     }
 }
 
+static void follow_moves(void *env) {
+    Stub *stub = env;
+    records_follow(&stub->records, stub->out, &stub->code);
+}
+
 static void begin(Stub *stub, CodeOutput *out) {
     stub->out = out;
     stub->first_site = (u32)out->sites.count;
     stub->first_unwind = (u32)out->unwind.count;
+    records_settle(&stub->records, out);
+    stub->code.on_move = follow_moves;
+    stub->code.env = stub;
     code_open(&stub->code, &X64_TARGET, &out->code, &stub->landing);
     code_room(&stub->code, 8 * X64_MAX_INST_BYTES);
     x64_push(&stub->code, RBP);

@@ -39,8 +39,20 @@ static void writer_refresh(CodeBuffer *code) {
 
 static void writer_sync(CodeBuffer *code) { code->out->count = (usize)(code->at - code->out->at); }
 
+#ifndef NDEBUG
+static bool kinds_are_consistent(const CodeTarget *target) {
+    bool is_short = false, is_late = true;
+    for (u32 i = 0; i < target->kind_count; i++) {
+        const UseKind *kind = &target->kinds[i];
+        is_short |= kind->short_saves != 0;
+        is_late &= kind->is_late;
+    }
+    return target->kind_count <= CODE_MAX_KINDS && (is_late || !is_short);
+}
+#endif
+
 void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf *landing) {
-    assert(target->kind_count <= CODE_MAX_KINDS);
+    assert(kinds_are_consistent(target));
     code->target = target;
     code->out = out;
     code->start = out->count;
@@ -49,13 +61,13 @@ void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf 
     code->island_bytes = target->jump_bytes;
     code->open_uses = 0;
     code->out_of_reach = false;
-    code->is_too_large = false;
+    code->is_too_large = code->is_aligned = false;
     code->last_jump_end = ID_NONE;
     memset(code->open_of_kind, 0, sizeof code->open_of_kind);
     memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
     code->labels.count = 0;
     code->uses.count = 0;
-    code->late.count = code->far.count = 0;
+    code->late.count = code->bound.count = code->far.count = 0;
     code->traps.count = 0;
     code->consts.count = 0;
     if (!writer_reserve(out, target->jump_bytes)) {
@@ -68,6 +80,7 @@ void code_close(CodeBuffer *code) {
     vec_free(&code->labels);
     vec_free(&code->uses);
     vec_free(&code->late);
+    vec_free(&code->bound);
     vec_free(&code->far);
     vec_free(&code->traps);
     vec_free(&code->consts);
@@ -95,8 +108,14 @@ Label code_label(CodeBuffer *code) {
         labels_grow(code);
     }
     const u32 id = (u32)code->labels.count++;
-    code->labels.at[id] = (LabelState){ID_NONE, ID_NONE};
+    code->labels.at[id] = (LabelState){.offset = ID_NONE, .first_use = ID_NONE};
     return (Label){id};
+}
+
+Label code_start_label(CodeBuffer *code) {
+    const Label label = code_label(code);
+    code->labels.at[label.i] = (LabelState){.offset = 0, .late_before = 0};
+    return label;
 }
 
 static u32 due_of(const UseKind *kind, u32 field) {
@@ -115,16 +134,26 @@ static u32 island_bytes_for(const CodeBuffer *code, const UseKind *kind) {
     return bytes;
 }
 
+// Puts a use into the list of its label, if that is yet to be bound.
+static void use_link(CodeBuffer *code, u32 id) {
+    LabelUse *use = &code->uses.at[id];
+    LabelState *state = &code->labels.at[use->label.i];
+    use->next = ID_NONE;
+    if (state->offset == ID_NONE) {
+        use->next = state->first_use;
+        state->first_use = id;
+    }
+}
+
 // Records an open use. The label is not bound, or bound too far behind for the kind.
 static void use_push(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     const UseKind *kind = &code->target->kinds[kind_id];
-    LabelState *state = &code->labels.at[label.i];
     const u32 id = (u32)code->uses.count;
     assert(id == 0 || code->uses.at[id - 1].field < field);
-    if (UNLIKELY(!vec_push(&code->uses, (LabelUse){field, state->first_use, label, kind_id}))) {
+    if (UNLIKELY(!vec_push(&code->uses, (LabelUse){field, ID_NONE, label, kind_id}))) {
         give_up(code);
     }
-    state->first_use = id;
+    use_link(code, id);
     code->open_uses++;
     code->open_of_kind[kind_id]++;
     const u32 relief = code_use_room(code->target, kind_id);
@@ -176,7 +205,7 @@ void code_use(CodeBuffer *code, u32 field, Label label, u8 kind_id) {
     if (UNLIKELY(code->late.count == code->late.capacity)) {
         late_grow(code);
     }
-    code->late.at[code->late.count++] = (LateUse){field, label, kind_id};
+    code->late.at[code->late.count++] = (LateUse){field, label, 0, kind_id, LATE_AHEAD};
 }
 
 // Removes the jump at the end of the code, whose label is about to be bound there.
@@ -212,14 +241,23 @@ static NOINLINE void patch_uses(CodeBuffer *code, LabelState *state) {
         }
         use_close(code, use);
     }
-    state->first_use = ID_NONE;
     if (code->open_uses == 0) { // no list names a use any more
         code->uses.count = 0;
         memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
     }
 }
 
+static NOINLINE void bound_grow(CodeBuffer *code) {
+    if (!vec_reserve(&code->bound, 1)) {
+        give_up(code);
+    }
+}
+
 void code_bind(CodeBuffer *code, Label label) {
+    if (UNLIKELY(code->bound.count == code->bound.capacity)) {
+        bound_grow(code);
+    }
+    code->bound.at[code->bound.count++] = label;
     LabelState *state = &code->labels.at[label.i];
     assert(state->offset == ID_NONE);
     if (code->last_jump_end == code_offset(code) && code->last_jump_label.i == label.i) {
@@ -231,6 +269,7 @@ void code_bind(CodeBuffer *code, Label label) {
     if (state->first_use != ID_NONE) {
         patch_uses(code, state);
     }
+    state->late_before = (u32)code->late.count;
 }
 
 void code_jump(CodeBuffer *code, Label label) {
@@ -309,6 +348,7 @@ static void write_const(CodeBuffer *code, const PooledConst *pooled) {
     reserve(code, padding + pooled->bytes);
     memset(code->at, 0, padding);
     code->at += padding;
+    code->is_aligned = true;
     code_bind(code, pooled->label);
     memcpy(code->at, pooled->value, pooled->bytes);
     code->at += pooled->bytes;
@@ -426,40 +466,56 @@ static void relieve_due(CodeBuffer *code, u64 bytes) {
     }
 }
 
-// A jump around what follows, if the code before runs into it. Returns its field, ID_NONE: none.
-static u32 open_island(CodeBuffer *code) {
+typedef struct Island {
+    u32 start; // behind the jump around it
+    u32 field; // of the jump, ID_NONE: there is none
+    Label end; // of a late jump
+} Island;
+
+// Begins with a jump around what follows, if the code before runs into it.
+static Island open_island(CodeBuffer *code) {
     const CodeTarget *target = code->target;
-    if (code->last_jump_end == code_offset(code)) {
-        return ID_NONE;
+    Island island = {code_offset(code), ID_NONE, LABEL_NONE};
+    if (code->last_jump_end == island.start) {
+        return island;
     }
     reserve(code, target->jump_bytes);
-    const u32 field = code_offset(code) + target->jump(code->at);
+    island.field = island.start + target->jump(code->at);
     code->at += target->jump_bytes;
-    return field;
+    island.start += target->jump_bytes;
+    if (target->kinds[target->jump_kind].is_late) {
+        island.end = code_label(code);
+        code_use(code, island.field, island.end, target->jump_kind);
+    }
+    return island;
 }
 
-// `start`: the end of the jump around.
-static void close_island(CodeBuffer *code, u32 start, u32 field) {
-    const CodeTarget *target = code->target;
-    const UseKind *kind = &target->kinds[target->jump_kind];
+static void drop_island(CodeBuffer *code, const Island *island) {
+    code->at -= code->target->jump_bytes;
+    code->late.count -= island->end.i != ID_NONE;
+}
+
+static void close_island(CodeBuffer *code, const Island *island) {
+    const UseKind *kind = &code->target->kinds[code->target->jump_kind];
     const u32 end = code_offset(code);
-    if (end != start) {
+    if (end != island->start) {
         code->last_jump_end = ID_NONE;
     }
-    if (field != ID_NONE && end == start) {
-        code->at -= target->jump_bytes;
-    } else if (field != ID_NONE) {
-        code->out_of_reach |= !code_reaches(kind, field, end);
-        kind->patch(code_byte(code, field), field, end);
+    if (island->field != ID_NONE && end == island->start) {
+        drop_island(code, island);
+    } else if (island->end.i != ID_NONE) {
+        code_bind(code, island->end);
+    } else if (island->field != ID_NONE) {
+        code->out_of_reach |= !code_reaches(kind, island->field, end);
+        kind->patch(code_byte(code, island->field), island->field, end);
     }
     deadline_refresh(code);
 }
 
 static void write_island(CodeBuffer *code, u32 bytes) {
-    const u32 field = open_island(code);
-    const u32 start = code_offset(code);
+    const Island island = open_island(code);
     relieve_due(code, bytes);
-    close_island(code, start, field);
+    close_island(code, &island);
 }
 
 // Drops closed uses if they are the better half, so that the work is linear.
@@ -475,58 +531,149 @@ static void compact_uses(CodeBuffer *code) {
     }
     code->uses.count = count;
     for (u32 i = 0; i < count; i++) {
-        code->labels.at[code->uses.at[i].label.i].first_use = ID_NONE;
+        LabelState *state = &code->labels.at[code->uses.at[i].label.i];
+        if (state->offset == ID_NONE) {
+            state->first_use = ID_NONE;
+        }
     }
     for (u32 i = 0; i < count; i++) {
-        LabelState *state = &code->labels.at[code->uses.at[i].label.i];
-        code->uses.at[i].next = state->first_use;
-        state->first_use = i;
+        use_link(code, i);
     }
     memset(code->oldest_of_kind, 0, sizeof code->oldest_of_kind);
 }
 
-static void patch_late(CodeBuffer *code, const LateUse *use) {
-    const UseKind *kind = &code->target->kinds[use->kind];
-    const u32 target = code_label_offset(code, use->label);
-    assert(code_reaches(kind, use->field, target));
-    kind->patch(code_byte(code, use->field), use->field, target);
+// Writes a branch forward, short if that reaches, where it stands. Returns the bytes saved.
+static inline u32 choose_form(const UseKind *kind, u8 *field, u32 distance, u32 short_most) {
+    assert(code_reaches(kind, 0, distance));
+    if (distance > (kind->short_forward & short_most)) {
+        kind->patch(field, 0, distance);
+        return 0;
+    }
+    kind->shorten(field, 0, distance - kind->short_saves);
+    return kind->short_saves;
 }
 
-// Writes the distances of late uses up to here; those without a label yet wait.
-static void settle(CodeBuffer *code) {
-    for (usize i = 0; i < code->late.count; i++) {
-        const LateUse *use = &code->late.at[i];
-        if (LIKELY(code_is_bound(code, use->label))) {
-            patch_late(code, use);
-        } else if (!vec_push(&code->far, *use)) {
+// Chooses the forms of branches forward, the last one first: then only what has been chosen lies
+// between a branch and its target, and every branch to a bound label that can be short is.
+static void choose_forms(CodeBuffer *code) {
+    const UseKind *const kinds = code->target->kinds;
+    const LabelState *const labels = code->labels.at;
+    LateUse *const uses = code->late.at;
+    u8 *const base = code->base;
+    const u32 short_most = code->is_aligned ? 0 : UINT32_MAX;
+    u32 saved = 0;
+    for (u32 i = (u32)code->late.count - 1; i-- > 0;) {
+        LateUse *use = &uses[i];
+        const LabelState *label = &labels[use->label.i];
+        if (UNLIKELY(label->offset == ID_NONE)) {
+            use->target = LATE_UNBOUND;
+        } else if (UNLIKELY(label->late_before <= i)) {
+            use->target = LATE_BEHIND;
+        } else {
+            const u32 between = saved - uses[label->late_before].saved;
+            const u32 distance = label->offset - use->field - between;
+            saved += choose_form(&kinds[use->kind], base + use->field, distance, short_most);
+        }
+        use->saved = saved;
+    }
+}
+
+static void move_labels(CodeBuffer *code) {
+    const LateUse *const uses = code->late.at;
+    const u32 saved = uses[0].saved;
+    for (usize i = 0; i < code->bound.count; i++) {
+        LabelState *label = &code->labels.at[code->bound.at[i].i];
+        label->offset -= saved - uses[label->late_before].saved;
+        label->late_before = 0;
+    }
+}
+
+// Writes the distance of a use that does not look ahead; without a label yet, it waits.
+static void place_use(CodeBuffer *code, const LateUse *use) {
+    const UseKind *kind = &code->target->kinds[use->kind];
+    LateUse moved = *use;
+    moved.field -= code->late.at[0].saved - use->saved;
+    if (use->target == LATE_UNBOUND) {
+        if (!vec_push(&code->far, moved)) {
             give_up(code);
         }
+        return;
     }
-    code->late.count = 0;
+    const u32 target = code_label_offset(code, use->label);
+    assert(code_reaches(kind, moved.field, target));
+    kind->patch(code_byte(code, use->field), moved.field, target);
+}
+
+// Places the uses that do not look ahead, and closes the gaps that short forms leave.
+static void close_gaps(CodeBuffer *code) {
+    const UseKind *const kinds = code->target->kinds;
+    const LateUse *const uses = code->late.at, *const end = uses + code->late.count - 1;
+    u8 *const base = code->base;
+    u8 *to = NULL; // nothing to move before the first gap
+    const u8 *from = NULL;
+    for (const LateUse *use = uses; use != end; use++) {
+        const u32 gap = use->saved - use[1].saved;
+        if (UNLIKELY(use->target != LATE_AHEAD)) {
+            place_use(code, use);
+        } else if (gap != 0) {
+            u8 *next = base + use->field + kinds[use->kind].field_bytes;
+            if (to == NULL) {
+                to = next - gap;
+            } else {
+                const usize bytes = (usize)(next - gap - from);
+                memmove(to, from, bytes);
+                to += bytes;
+            }
+            from = next;
+        }
+    }
+    if (to != NULL) {
+        memmove(to, from, (usize)(code->at - from));
+        code->at -= uses[0].saved;
+    }
+}
+
+// Makes all choices up to here. A branch whose label is not bound yet stays long.
+static void settle(CodeBuffer *code) {
+    if (code->late.count != 0) {
+        const LateUse end = {.field = UINT32_MAX}; // who looks for a use need not count
+        if (!vec_push(&code->late, end)) {
+            give_up(code);
+        }
+        choose_forms(code);
+        move_labels(code);
+        close_gaps(code);
+        if (code->late.at[0].saved != 0 && code->on_move != NULL) {
+            code->on_move(code->env);
+        }
+    }
+    code->late.count = code->bound.count = 0;
+    code->is_aligned = false;
     code->last_jump_end = ID_NONE;
 }
 
 // False: a label is not bound.
 static bool patch_far(CodeBuffer *code) {
     for (usize i = 0; i < code->far.count; i++) {
-        if (!code_is_bound(code, code->far.at[i].label)) {
+        const LateUse use = code->far.at[i];
+        const u32 target = code_label_offset(code, use.label);
+        if (target == ID_NONE) {
             return false;
         }
-        patch_late(code, &code->far.at[i]);
+        code->target->kinds[use.kind].patch(code_byte(code, use.field), use.field, target);
     }
     return true;
 }
 
 void code_flush(CodeBuffer *code) {
-    const u32 field = open_island(code);
-    const u32 start = code_offset(code);
+    const Island island = open_island(code);
     relieve_due(code, code->traps.count * code->target->trap_bytes +
                           code->consts.count * CODE_CONST_BYTES);
     write_tails(code);
     code->traps.count = code->consts.count = 0;
     compact_uses(code);
+    close_island(code, &island);
     settle(code);
-    close_island(code, start, field);
 }
 
 void code_grow(CodeBuffer *code, u32 bytes) {

@@ -9,11 +9,13 @@
 // veneers).
 //
 // Late uses (UseKind.is_late) have no deadline. They are only noted until code_flush or code_finish
-// settles the code so far: then the distances are written.
+// settles the code so far: then the branches forward get the shortest form that reaches, distances
+// are written, and the gaps are closed. Offsets that were noted since the last time count the long
+// forms; on_move tells the user to bring them up to date (code_moved). Labels are up to date.
 //
 // Labels, uses and islands are all linear: a use is visited once when its label is bound, and once
-// more per veneer; a late one twice at most. Running out of memory, and code beyond
-// CODE_MAX_BYTES (is_too_large), jump to `landing`.
+// more per veneer; a late one thrice at most. Running out of memory, and code beyond CODE_MAX_BYTES
+// (is_too_large), jump to `landing`.
 #ifndef ISA_CODE_BUFFER_H
 #define ISA_CODE_BUFFER_H
 
@@ -38,8 +40,11 @@ enum {
 };
 
 typedef struct LabelState {
-    u32 offset;    // ID_NONE while unbound
-    u32 first_use; // newest open use, ID_NONE: none
+    u32 offset; // ID_NONE while unbound
+    union {
+        u32 first_use;   // unbound: newest open use, ID_NONE: none
+        u32 late_before; // bound: late uses, of those not settled, that stand before it
+    };
 } LabelState;
 
 typedef struct LabelUse {
@@ -49,10 +54,15 @@ typedef struct LabelUse {
     u8 kind; // 0xFF: closed, that is patched or taken over by a veneer
 } LabelUse;
 
+// What is known of a late use's target.
+typedef enum LateTarget { LATE_AHEAD, LATE_BEHIND, LATE_UNBOUND } LateTarget;
+
 typedef struct LateUse {
     u32 field;
     Label label;
+    u32 saved; // bytes that short forms save from this use on, once they are chosen
     u8 kind;
+    u8 target; // LateTarget, likewise
 } LateUse;
 
 typedef struct TrapTail {
@@ -79,6 +89,7 @@ typedef struct CodeBuffer {
     u32 island_bytes; // at most, of an island that serves all open uses
     u32 open_uses;
     bool out_of_reach; // a field could not reach its label
+    bool is_aligned;   // what is not settled has constants: nothing may move
     bool is_too_large; // why it jumped to the landing: code beyond CODE_MAX_BYTES
     // The last unconditional jump, if nothing was emitted or bound behind it.
     u32 last_jump_end;
@@ -88,17 +99,22 @@ typedef struct CodeBuffer {
     u32 oldest_of_kind[CODE_MAX_KINDS];
     VEC(LabelState) labels;
     VEC(LabelUse) uses;
-    VEC(LateUse) late; // since the code was settled
-    VEC(LateUse) far;  // before that: those whose label was not bound then
+    // Since the code was settled: late uses, and labels bound. Before that: late uses whose label
+    // was not bound then.
+    VEC(LateUse) late;
+    VEC(Label) bound;
+    VEC(LateUse) far;
     VEC(TrapTail) traps;
     VEC(PooledConst) consts;
     // Called with each trap as its instruction is written, to record it.
     void (*on_trap)(void *env, u32 code_offset, u32 wasm_offset, u8 kind);
+    // Called when code has moved, while code_moves tells where to.
+    void (*on_move)(void *env);
     void *env;
 } CodeBuffer;
 
-// `{0}` then code_open for each function; code_close frees the vectors in the end. on_trap and env
-// are the user's to set and stay. `out` is borrowed.
+// `{0}` then code_open for each function; code_close frees the vectors in the end. on_trap, on_move
+// and env are the user's to set and stay. `out` is borrowed.
 void code_open(CodeBuffer *code, const CodeTarget *target, Writer *out, jmp_buf *landing);
 void code_close(CodeBuffer *code);
 
@@ -131,6 +147,8 @@ static inline bool code_is_bound(const CodeBuffer *code, Label label) {
 static inline u32 code_label_offset(const CodeBuffer *code, Label label) {
     return code->labels.at[label.i].offset;
 }
+// A label of the function's start.
+Label code_start_label(CodeBuffer *code);
 // Binds a label here; drops a jump to it that has just been written.
 void code_bind(CodeBuffer *code, Label label);
 // The field at `field` (already written, contents ignored) refers to `label`. Fields come in
@@ -148,13 +166,35 @@ Label code_const(CodeBuffer *code, const void *value, u32 bytes);
 
 // Writes the traps and constants so far here, with a jump around them: keeps the buffer small in a
 // function with very many. Settles late uses. Only between sequences: no short branch may be open
-// over it. O(1) a trap, and a late use since the last time.
+// over it. O(1) a trap, and what was written since the last time.
 void code_flush(CodeBuffer *code);
 
 // Writes the traps, constants and last veneers behind the function, whose end must not be reached.
 // Every used label must be bound; traps and constants whose label was never used may be left out.
 // Returns the function's size. False: a field could not reach its label (only for kinds without
-// veneer, or whose code_room promised too little). O(late uses and what it writes).
+// veneer, or whose code_room promised too little). O(bytes).
 bool code_finish(CodeBuffer *code, u32 *bytes);
+
+// During on_move: where things stand that were noted since the code was settled last; what was
+// noted before that stays.
+typedef struct CodeMoves {
+    const LateUse *next; // what stands before it has moved ...
+    u32 by;              // ... down by so much
+    u32 saved;           // in all
+} CodeMoves;
+static inline CodeMoves code_moves(const CodeBuffer *code) {
+    return (CodeMoves){code->late.at, 0, code->late.at[0].saved};
+}
+// The place of what was written at `offset`: an instruction, its end, or a field. Offsets come in
+// ascending order. O(late uses) for all of them.
+static inline u32 code_moved(CodeMoves *moves, u32 offset) {
+    if (UNLIKELY(offset > moves->next->field)) {
+        do {
+            moves->next++;
+        } while (offset > moves->next->field);
+        moves->by = moves->saved - moves->next->saved;
+    }
+    return offset - moves->by;
+}
 
 #endif

@@ -19,6 +19,13 @@ typedef struct UseKind {
     // A late use needs no care before its function is complete: it reaches whatever label it is
     // used with, wherever the two stand.
     bool is_late;
+    // Late branches forward may have a shorter form, for targets up to short_forward from the field
+    // of the long one. It saves the last short_saves bytes of the field, which end the instruction.
+    u8 field_bytes, short_saves; // 0: there is none
+    u32 short_forward;
+    // Writes the short form in place of the long one, like `patch`; the offsets are those of the
+    // long form's field and of the target without the bytes saved.
+    void (*shorten)(u8 *field, u32 field_offset, u32 target_offset);
 } UseKind;
 
 enum {
@@ -27,7 +34,7 @@ enum {
 };
 
 // Instructions, traps and veneers are whole multiples of the target's alignment, so is the size of
-// a constant.
+// a constant. If one kind has a short form, all are late.
 typedef struct CodeTarget {
     const char *name;
     // Inside a function.

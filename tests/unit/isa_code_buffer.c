@@ -4,16 +4,18 @@
 //
 // The toy machine: instructions of 4 bytes, an opcode and a 24-bit value that for branches is the
 // distance from the instruction. A branch that its kind does not reach is a failure of the test.
+// One model has short forms of two bytes, with an 8-bit distance.
 #include "isa/code_buffer.h"
 
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "isa/x64/targ.h"
+#include "isa/x64/encode.h"
 #include "test.h"
 
 enum { NEAR, MIDDLE, FAR, LITERAL, WIDE, KIND_COUNT };
 enum { OP_MARK = 1, OP_TRAP, OP_END, OP_BRANCH = 0x10, OP_JUMP = 0x20, OP_LOAD = 0x30 };
+enum { OP_SHORT_BRANCH = 0x40, OP_SHORT_JUMP = 0x50, OP_TO_SHORT = 0x30 };
 enum { TOY_REACH_WIDE = (1 << 23) - 1 };
 
 static void toy_patch(u8 *field, u32 field_offset, u32 target_offset) {
@@ -26,6 +28,11 @@ static void toy_patch(u8 *field, u32 field_offset, u32 target_offset) {
 static void toy_inst(u8 *at, u32 op, u32 value) {
     at[0] = (u8)op;
     toy_patch(at, 0, value);
+}
+
+static void toy_shorten(u8 *field, u32 field_offset, u32 target_offset) {
+    field[0] += OP_TO_SHORT;
+    field[1] = (u8)(target_offset - field_offset);
 }
 
 static u32 jump_middle(u8 *at) {
@@ -63,6 +70,21 @@ static const UseKind SMALL[KIND_COUNT] = TOY_KINDS(60, 256, 2048, 512);
 static const UseKind UNEVEN[KIND_COUNT] = TOY_KINDS(32, 8192, 9000, 300);
 static const UseKind LARGE[KIND_COUNT] = TOY_KINDS(1 << 20, 1 << 21, 1 << 21, 1 << 20);
 
+// Late, with short forms of different reach, or none.
+#define LATE_KIND(name_, short_forward_, short_saves_)                                             \
+    {                                                                                              \
+        .name = name_, .forward = TOY_REACH_WIDE, .backward = TOY_REACH_WIDE, .patch = toy_patch,  \
+        .is_late = true, .field_bytes = 4, .short_saves = short_saves_,                            \
+        .short_forward = short_forward_, .shorten = toy_shorten                                    \
+    }
+static const UseKind SHORT[KIND_COUNT] = {
+    [NEAR] = LATE_KIND("near", 16, 2),
+    [MIDDLE] = LATE_KIND("middle", 129, 2),
+    [FAR] = LATE_KIND("far", 0, 0),
+    [LITERAL] = LATE_KIND("literal", 0, 0),
+    [WIDE] = LATE_KIND("wide", 0, 0),
+};
+
 #define TOY_TARGET(kinds_, jump_, jump_kind_)                                                      \
     {                                                                                              \
         .name = #kinds_, .kinds = kinds_, .kind_count = KIND_COUNT, .jump_kind = jump_kind_,       \
@@ -70,7 +92,8 @@ static const UseKind LARGE[KIND_COUNT] = TOY_KINDS(1 << 20, 1 << 21, 1 << 21, 1 
     }
 static const CodeTarget TOYS[] = {TOY_TARGET(TINY, jump_far, FAR), TOY_TARGET(SMALL, jump_far, FAR),
                                   TOY_TARGET(UNEVEN, jump_middle, MIDDLE),
-                                  TOY_TARGET(LARGE, jump_far, FAR)};
+                                  TOY_TARGET(LARGE, jump_far, FAR),
+                                  TOY_TARGET(SHORT, jump_middle, MIDDLE)};
 
 // For tests in which the buffer has no reason to jump to its landing.
 #define MUST_NOT_GIVE_UP(landing)                                                                  \
@@ -94,6 +117,7 @@ typedef struct Program {
     u32 step_count, label_count;
     u32 bound_at[MAX_LABELS];
     u64 seed; // of the decisions taken at branches
+    bool is_flushed, has_loads;
 } Program;
 
 typedef struct Trace {
@@ -107,6 +131,8 @@ typedef struct TrapSite {
 typedef struct TrapSites {
     TrapSite at[MAX_STEPS];
     u32 count;
+    u32 final; // of which this many are where they stay
+    CodeBuffer *code;
 } TrapSites;
 
 static u64 random_next(u64 *state) {
@@ -130,6 +156,7 @@ static void program_make(Program *program, u64 *state) {
     const u32 size = 1 + random_below(state, SIZES[random_below(state, COUNT_OF(SIZES))]);
     const u32 mark_share = 1 + random_below(state, 12);
     const u32 kinds = random_below(state, 2) == 0 ? 1 : 3; // often only the nearest
+    program->has_loads = random_below(state, 2) == 0;
     for (u32 i = 0; i < size; i++) {
         Step step = {ACT_MARK, random_below(state, kinds), i + 1};
         const u32 roll = random_below(state, mark_share + 6);
@@ -139,7 +166,7 @@ static void program_make(Program *program, u64 *state) {
             step = (Step){ACT_JUMP, 0, random_below(state, program->label_count)};
         } else if (roll == 4) {
             step = (Step){ACT_TRAP_IF, step.kind, 10000 + i};
-        } else if (roll == 5) {
+        } else if (roll == 5 && program->has_loads) {
             step = (Step){ACT_LOAD, 0, 1 + random_below(state, 12)};
         }
         program->steps[program->step_count++] = step;
@@ -157,6 +184,7 @@ static void program_make(Program *program, u64 *state) {
         }
     }
     program->seed = random_next(state) | 1;
+    program->is_flushed = random_below(state, 2) == 0;
 }
 
 // Branches are taken one time in three.
@@ -198,6 +226,23 @@ static void on_trap(void *env, u32 code_offset, u32 wasm_offset, u8 kind) {
     }
 }
 
+static void on_move(void *env) {
+    TrapSites *sites = env;
+    CodeMoves moves = code_moves(sites->code);
+    for (u32 i = sites->final; i < sites->count; i++) {
+        sites->at[i].offset = code_moved(&moves, sites->at[i].offset);
+    }
+    sites->final = sites->count;
+}
+
+static void note_sites(CodeBuffer *code, TrapSites *sites) {
+    sites->count = sites->final = 0;
+    sites->code = code;
+    code->on_trap = on_trap;
+    code->on_move = on_move;
+    code->env = sites;
+}
+
 static void emit(CodeBuffer *code, u32 op, u32 value, u32 more_room) {
     code_room(code, 4 + more_room);
     toy_inst(code->at, op, value);
@@ -224,7 +269,7 @@ static bool program_emit(const Program *program, CodeBuffer *code, u32 *bytes) {
     const u32 flush_every = 1 + program->step_count / (1 + program->label_count % 4);
     for (u32 i = 0; i < program->step_count; i++) {
         const Step step = program->steps[i];
-        if (i % flush_every == flush_every - 1) {
+        if (program->is_flushed && i % flush_every == flush_every - 1) {
             code_flush(code);
         }
         switch (step.act) {
@@ -255,19 +300,29 @@ static bool program_emit(const Program *program, CodeBuffer *code, u32 *bytes) {
     return code_finish(code, bytes);
 }
 
+static u32 inst_bytes(u8 op) { return op >= OP_SHORT_BRANCH ? 2 : 4; }
+
+static i32 inst_value(const u8 *at) {
+    return inst_bytes(*at) == 2 ? (i8)at[1] : (i32)load_u32(at) >> 8;
+}
+
 // Runs the toy machine. False with a message if it does something that no program may do.
 static bool toy_run(const CodeTarget *target, const u8 *at, u32 bytes, u64 seed,
                     const TrapSites *sites, Trace *trace) {
     u32 pc = 0;
     for (u32 moves = 0; moves < 8 * MAX_MOVES; moves++) {
-        if (pc % 4 != 0 || pc + 4 > bytes) {
+        if (pc % 2 != 0 || pc + 2 > bytes || pc + inst_bytes(at[pc]) > bytes) {
             TEST_FAIL("pc is %u of %u", pc, bytes);
             return false;
         }
-        const u32 op = at[pc] & 0xF0, kind = at[pc] & 0x0F;
-        const u32 raw = (u32)at[pc + 1] << 8 | (u32)at[pc + 2] << 16 | (u32)at[pc + 3] << 24;
-        const i32 value = (i32)raw >> 8;
-        if (op != 0 && (value % 4 != 0 || value > (i64)target->kinds[kind].forward ||
+        const bool is_short = inst_bytes(at[pc]) == 2;
+        const u32 op = (at[pc] & 0xF0u) - (is_short ? OP_TO_SHORT : 0u), kind = at[pc] & 0x0F;
+        const i32 value = inst_value(at + pc);
+        if (is_short && (u32)value + 2 > target->kinds[kind].short_forward) {
+            TEST_FAIL("a short %s at %u has the distance %d", target->kinds[kind].name, pc, value);
+            return false;
+        }
+        if (op != 0 && (value % 2 != 0 || value > (i64)target->kinds[kind].forward ||
                         -(i64)value > (i64)target->kinds[kind].backward)) {
             TEST_FAIL("a %s at %u has the distance %d", target->kinds[kind].name, pc, value);
             return false;
@@ -301,9 +356,22 @@ static bool toy_run(const CodeTarget *target, const u8 *at, u32 bytes, u64 seed,
         } else if (op == 0 && value != 0) {
             trace_push(trace, (u32)value);
         }
-        pc += is_taken ? (u32)value : 4;
+        pc += is_taken ? (u32)value : inst_bytes(at[pc]);
     }
     return true;
+}
+
+// Every branch that has a short form and could be short is: code without constants.
+static void expect_shortest(const CodeTarget *target, const u8 *at, u32 bytes) {
+    for (u32 pc = 0; pc < bytes; pc += inst_bytes(at[pc])) {
+        const u32 op = at[pc] & 0xF0;
+        const u32 most = target->kinds[at[pc] & 0x0F].short_forward;
+        const i32 value = inst_value(at + pc);
+        const bool is_long = op == OP_BRANCH || op == OP_JUMP;
+        if (is_long && value > 0 && (u32)value <= most) {
+            TEST_FAIL("a branch at %u could be short", pc);
+        }
+    }
 }
 
 static bool program_check(const Program *program, const CodeTarget *target, CodeBuffer *code,
@@ -313,7 +381,7 @@ static bool program_check(const Program *program, const CodeTarget *target, Code
     static u32 lead; // bytes of an earlier function, so that offsets differ from places
     jmp_buf landing;
     u32 bytes = 0;
-    expected.count = actual.count = sites.count = 0;
+    expected.count = actual.count = 0;
     out->count = 0;
     lead = (lead + 16) % 64;
     write_zeros(out, lead);
@@ -322,14 +390,16 @@ static bool program_check(const Program *program, const CodeTarget *target, Code
         return false;
     }
     code_open(code, target, out, &landing);
-    code->on_trap = on_trap;
-    code->env = &sites;
+    note_sites(code, &sites);
     const bool is_good = program_emit(program, code, &bytes);
     if (!is_good) {
         TEST_FAIL("out of reach");
         return false;
     }
     EXPECT_EQ(out->count, lead + bytes);
+    if (!program->is_flushed && !program->has_loads) {
+        expect_shortest(target, out->at + lead, bytes);
+    }
     program_run(program, &expected);
     if (!toy_run(target, out->at + lead, bytes, program->seed, &sites, &actual)) {
         return false;
@@ -544,9 +614,8 @@ TEST(flushing_keeps_the_buffer_small) {
     MUST_NOT_GIVE_UP(landing);
     code_open(&code, &X64_TARGET, &out, &landing);
     const Label end = code_label(&code);
-    TrapSites sites = {.count = 0};
-    code.on_trap = on_trap;
-    code.env = &sites;
+    TrapSites sites;
+    note_sites(&code, &sites);
     enum { TRAPS = 100000 };
     for (u32 i = 0; i < TRAPS; i++) {
         code_jump(&code, code_trap(&code, 0, i));
@@ -649,7 +718,7 @@ TEST(x64_forward_and_backward) {
     code_bind(&t.code, ahead);
     EXPECT_EQ(code_label_offset(&t.code, ahead), 11);
     nop(&t.code);
-    EXPECT_BYTES(&t, "e9 06 00 00 00 90 e9 f5 ff ff ff 90 ");
+    EXPECT_BYTES(&t, "eb 06 90 e9 f8 ff ff ff 90 ");
 }
 
 TEST(x64_jump_to_next_is_dropped) {
@@ -672,7 +741,7 @@ TEST(x64_jump_to_next_stays_behind_a_label) {
     code_bind(&t.code, other);
     code_bind(&t.code, next);
     EXPECT_EQ(code_label_offset(&t.code, other), 5);
-    EXPECT_BYTES(&t, "e9 00 00 00 00 ");
+    EXPECT_BYTES(&t, "eb 00 ");
 }
 
 TEST(x64_jump_to_next_with_older_uses) {
@@ -686,7 +755,7 @@ TEST(x64_jump_to_next_with_older_uses) {
     code_bind(&t.code, next);
     code_jump(&t.code, start);
     EXPECT_EQ(code_label_offset(&t.code, next), 6);
-    EXPECT_BYTES(&t, "e9 01 00 00 00 90 e9 fb ff ff ff ");
+    EXPECT_BYTES(&t, "eb 01 90 e9 fb ff ff ff ");
 }
 
 TEST(x64_only_the_last_jump_is_dropped) {
@@ -698,15 +767,14 @@ TEST(x64_only_the_last_jump_is_dropped) {
     code_bind(&t.code, next);
     nop(&t.code);
     code_bind(&t.code, other);
-    EXPECT_BYTES(&t, "e9 05 00 00 00 e9 01 00 00 00 90 ");
+    EXPECT_BYTES(&t, "eb 02 eb 01 90 ");
 }
 
 TEST(x64_traps_and_constants_stand_behind) {
     X64Test t;
-    TrapSites sites = {.count = 0};
+    TrapSites sites;
     X64_OPEN(&t);
-    t.code.on_trap = on_trap;
-    t.code.env = &sites;
+    note_sites(&t.code, &sites);
     const u32 word = 0x11223344;
     const u64 words = 0x8877665544332211;
     code_jump(&t.code, code_const(&t.code, &word, 4));
@@ -775,7 +843,223 @@ TEST(x64_uses_are_linear) {
     }
     EXPECT_EQ(t.code.late.count, 200000);
     EXPECT(code_finish(&t.code, &t.bytes));
-    EXPECT_EQ(t.bytes, 1100000);
+    EXPECT_EQ(t.bytes, 800000);
+    x64_close(&t);
+}
+
+static void nops(CodeBuffer *code, u32 count) {
+    for (u32 i = 0; i < count; i++) {
+        nop(code);
+    }
+}
+
+static void jcc(CodeBuffer *code, Label label) {
+    code_room(code, X64_MAX_INST_BYTES);
+    x64_jcc(code, CC_E, label);
+}
+
+// A distance of 127 is the last for which the short forms do.
+static void forward_over(u32 gap, bool is_jump) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label label = code_label(&t.code);
+    if (is_jump) {
+        code_jump(&t.code, label);
+    } else {
+        jcc(&t.code, label);
+    }
+    nops(&t.code, gap);
+    code_bind(&t.code, label);
+    nop(&t.code);
+    EXPECT(code_finish(&t.code, &t.bytes));
+    const u32 branch = gap <= 127 ? 2 : (is_jump ? 5 : 6);
+    EXPECT_EQ(t.bytes, branch + gap + 1);
+    EXPECT_EQ(code_label_offset(&t.code, label), branch + gap);
+    EXPECT_EQ(gap <= 127 ? t.out.at[1] : load_u32(t.out.at + branch - 4), gap);
+    x64_close(&t);
+}
+TEST(x64_short_forms_reach_127) {
+    for (u32 gap = 126; gap < 130; gap++) {
+        forward_over(gap, false);
+        forward_over(gap, true);
+    }
+}
+
+// Backward, the choice is made at once; the distance from the end is 128 at most.
+static void backward_over(u32 gap) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label label = code_label(&t.code);
+    code_bind(&t.code, label);
+    nops(&t.code, gap);
+    jcc(&t.code, label);
+    EXPECT_EQ(code_offset(&t.code), gap + (gap <= 126 ? 2u : 6u));
+    EXPECT(code_finish(&t.code, &t.bytes));
+    EXPECT_EQ(t.bytes, gap + (gap <= 126 ? 2u : 6u));
+    x64_close(&t);
+}
+TEST(x64_backward_is_short_at_once) {
+    for (u32 gap = 125; gap < 128; gap++) {
+        backward_over(gap);
+    }
+}
+
+// Around two branches that become short the outer one becomes short, too; one byte more, and not.
+static void around_short_forms(u32 more) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label outer = code_label(&t.code), inner = code_label(&t.code);
+    jcc(&t.code, outer);
+    jcc(&t.code, inner);
+    code_jump(&t.code, inner);
+    nops(&t.code, 123 + more);
+    code_bind(&t.code, inner);
+    code_bind(&t.code, outer);
+    nop(&t.code);
+    EXPECT(code_finish(&t.code, &t.bytes));
+    EXPECT_EQ(t.bytes, (more == 0 ? 2u : 6u) + 2 + 2 + 123 + more + 1);
+    EXPECT_EQ(more == 0 ? t.out.at[1] : load_u32(t.out.at + 2), 127 + more);
+    EXPECT_EQ(code_label_offset(&t.code, inner), t.bytes - 1);
+    x64_close(&t);
+}
+TEST(x64_inner_short_forms_count) {
+    around_short_forms(0);
+    around_short_forms(1);
+}
+
+// Branches that are decided already cross those that shrink: back to before, and from before into.
+TEST(x64_crossing_branches_stay_right) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label back = code_label(&t.code), other = code_label(&t.code), end = code_label(&t.code);
+    code_bind(&t.code, back);
+    nop(&t.code);
+    jcc(&t.code, other);
+    code_jump(&t.code, end);
+    code_bind(&t.code, other);
+    nop(&t.code);
+    jcc(&t.code, back);
+    code_bind(&t.code, end);
+    EXPECT_BYTES(&t, "90 74 02 eb 03 90 74 f8 ");
+}
+
+TEST(x64_uses_of_a_label_differ) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label label = code_label(&t.code);
+    jcc(&t.code, label);
+    nops(&t.code, 126);
+    jcc(&t.code, label);
+    code_jump(&t.code, label);
+    nop(&t.code);
+    code_bind(&t.code, label);
+    EXPECT(code_finish(&t.code, &t.bytes));
+    EXPECT_EQ(t.bytes, 6 + 126 + 2 + 2 + 1);
+    EXPECT(memcmp(t.out.at, "\x0F\x84\x83\x00\x00\x00", 6) == 0);
+    EXPECT(memcmp(t.out.at + 132, "\x74\x03\xEB\x01\x90", 5) == 0);
+    x64_close(&t);
+}
+
+// What stands at a branch's start stays, what stands at its end moves.
+TEST(x64_noted_offsets_follow) {
+    X64Test t;
+    X64_OPEN(&t);
+    TrapSites sites;
+    note_sites(&t.code, &sites);
+    const Label trap = code_trap(&t.code, 1, 500), end = code_label(&t.code);
+    nop(&t.code);
+    on_trap(&sites, code_offset(&t.code), 1, 0);
+    jcc(&t.code, end);
+    on_trap(&sites, code_offset(&t.code), 2, 0);
+    jcc(&t.code, trap);
+    code_bind(&t.code, end);
+    on_trap(&sites, code_offset(&t.code), 3, 0);
+    nop(&t.code);
+    EXPECT(code_finish(&t.code, &t.bytes));
+    EXPECT_EQ(t.bytes, 8);
+    EXPECT(memcmp(t.out.at, "\x90\x74\x02\x74\x01\x90\x0F\x0B", 8) == 0);
+    static const u32 OFFSETS[] = {1, 3, 5, 6};
+    EXPECT_EQ(sites.count, COUNT_OF(OFFSETS));
+    for (u32 i = 0; i < COUNT_OF(OFFSETS); i++) {
+        EXPECT_EQ(sites.at[i].offset, OFFSETS[i]);
+    }
+    x64_close(&t);
+}
+
+// The address of the function's start, for jump tables.
+TEST(x64_start_label) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label end = code_label(&t.code);
+    jcc(&t.code, end);
+    code_room(&t.code, X64_MAX_INST_BYTES);
+    code_use(&t.code, x64_lea_rip(&t.code, R11), code_start_label(&t.code), X64_REL32);
+    code_bind(&t.code, end);
+    nop(&t.code);
+    EXPECT_BYTES(&t, "74 07 4c 8d 1d f7 ff ff ff 90 ");
+}
+
+// The jump around an island is a branch like others.
+TEST(x64_flushed_traps) {
+    X64Test t;
+    X64_OPEN(&t);
+    jcc(&t.code, code_trap(&t.code, 1, 500));
+    code_flush(&t.code);
+    jcc(&t.code, code_trap(&t.code, 1, 501));
+    code_flush(&t.code);
+    code_flush(&t.code); // nothing to be written, so no jump either
+    nop(&t.code);
+    EXPECT_BYTES(&t, "74 02 eb 02 0f 0b 74 02 eb 02 0f 0b 90 ");
+}
+
+// What has been settled stays; a branch over the place is long, and branches back count on.
+TEST(x64_settled_code_stays) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label start = code_label(&t.code), inner = code_label(&t.code), end = code_label(&t.code);
+    TrapSites sites;
+    note_sites(&t.code, &sites);
+    code_bind(&t.code, start);
+    jcc(&t.code, inner);
+    nop(&t.code);
+    code_bind(&t.code, inner);
+    jcc(&t.code, end);
+    on_trap(&sites, code_offset(&t.code), 1, 0);
+    code_flush(&t.code);
+    EXPECT_EQ(code_label_offset(&t.code, inner), 3);
+    EXPECT_EQ(code_offset(&t.code), 9);
+    jcc(&t.code, end);
+    on_trap(&sites, code_offset(&t.code), 2, 0);
+    jcc(&t.code, inner);
+    jcc(&t.code, start);
+    code_bind(&t.code, end);
+    nop(&t.code);
+    EXPECT_BYTES(&t, "74 01 90 0f 84 06 00 00 00 74 04 74 f6 74 f1 90 ");
+    EXPECT_EQ(sites.at[0].offset, 9);
+    EXPECT_EQ(sites.at[1].offset, 11);
+}
+
+TEST(x64_constants_keep_their_place) {
+    X64Test t;
+    X64_OPEN(&t);
+    const u64 word = 5;
+    const Label end = code_label(&t.code);
+    jcc(&t.code, end);
+    code_room(&t.code, X64_MAX_INST_BYTES);
+    code_use(&t.code, x64_lea_rip(&t.code, R11), code_const(&t.code, &word, 8), X64_REL32);
+    code_bind(&t.code, end);
+    nop(&t.code);
+    EXPECT_BYTES(&t, "0f 84 07 00 00 00 4c 8d 1d 03 00 00 00 90 00 00 05 00 00 00 00 00 00 00 ");
+}
+
+TEST(x64_an_unbound_label_is_refused) {
+    X64Test t;
+    X64_OPEN(&t);
+    const Label end = code_label(&t.code);
+    jcc(&t.code, code_label(&t.code));
+    jcc(&t.code, end);
+    code_bind(&t.code, end);
+    EXPECT(!code_finish(&t.code, &t.bytes));
     x64_close(&t);
 }
 
@@ -800,5 +1084,16 @@ int main(void) {
     RUN(x64_trap_at_the_end_needs_no_jump);
     RUN(x64_second_function);
     RUN(x64_uses_are_linear);
+    RUN(x64_short_forms_reach_127);
+    RUN(x64_backward_is_short_at_once);
+    RUN(x64_inner_short_forms_count);
+    RUN(x64_crossing_branches_stay_right);
+    RUN(x64_uses_of_a_label_differ);
+    RUN(x64_noted_offsets_follow);
+    RUN(x64_start_label);
+    RUN(x64_flushed_traps);
+    RUN(x64_settled_code_stays);
+    RUN(x64_constants_keep_their_place);
+    RUN(x64_an_unbound_label_is_refused);
     return test_end();
 }

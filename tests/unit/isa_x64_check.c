@@ -34,6 +34,19 @@ typedef struct Sample {
 static Sample sample;
 static CodeBuffer *code; // sample.code
 
+// What was noted with offsets follows the code.
+static void sample_move(void *env) {
+    (void)env;
+    CodeMoves moves = code_moves(code);
+    for (u32 i = 0; i < sample.input.ref_count; i++) {
+        sample.refs[i].field = code_moved(&moves, sample.refs[i].field);
+    }
+    for (u32 i = 0; i < sample.input.rodata_bytes; i += 4) {
+        moves = code_moves(code);
+        store_u32(sample.rodata + i, code_moved(&moves, load_u32(sample.rodata + i)));
+    }
+}
+
 static void sample_open(void) {
     sample = (Sample){
         .input = {.max_displacement = MAX_DISPLACEMENT,
@@ -51,6 +64,7 @@ static void sample_open(void) {
     if (setjmp(sample.landing) != 0) {
         abort();
     }
+    code->on_move = sample_move;
     code_open(code, &X64_TARGET, &sample.out, &sample.landing);
     code_room(code, 4096);
 }
@@ -260,14 +274,15 @@ static void bad_table_entry_in_foreign(void) {
     restore_context();
     leave();
 }
-static void jump_table(u32 bound, u32 entries, i32 start_delta) {
-    const Label a = code_label(code), b = code_label(code);
+static void jump_table(u32 bound, u32 entries, bool has_start) {
+    const Label a = code_label(code), b = code_label(code), inside = code_label(code);
     x64_alu_ri(code, false, ALU_CMP, RDI, (i32)bound);
+    code_bind(code, inside);
     x64_jcc(code, CC_AE, a);
     add_ref(x64_lea_rip(code, R11), X64_REF_RODATA, 0);
     x64_rm(code, X64_MOVSXD, RDI, x64_mem_index(R11, RDI, 2, 0));
-    const u32 field = x64_lea_rip(code, R11);
-    store_u32(sample.out.at + field, 0u - (field + 4) + (u32)start_delta);
+    const Label start = has_start ? code_start_label(code) : inside;
+    code_use(code, x64_lea_rip(code, R11), start, X64_REL32);
     x64_rr(code, X64_ADD64, RDI, R11);
     x64_jmp_r(code, RDI);
     code_bind(code, a);
@@ -280,7 +295,7 @@ static void jump_table(u32 bound, u32 entries, i32 start_delta) {
     }
     sample.input.rodata_bytes = 4 * entries;
 }
-static void good_jump_table(void) { jump_table(3, 3, 0); }
+static void good_jump_table(void) { jump_table(3, 3, true); }
 static void good_globals(void) {
     x64_rm(code, X64_STORE64, RAX, mem(R13, VALUES_AT));
     x64_alu_mi(code, false, ALU_ADD, mem(R13, VALUES_AT + 16), 1);
@@ -641,14 +656,14 @@ static void bad_frozen_condition(void) { frozen_call(TABLE_ENTRIES, CC_A, true, 
 static void bad_frozen_signature(void) {
     frozen_call(TABLE_ENTRIES, CC_AE, false, TABLE_ENTRIES);
 }
-static void bad_jump_table_bound(void) { jump_table(4, 3, 0); }
-static void bad_jump_table_start(void) { jump_table(3, 3, 1); }
+static void bad_jump_table_bound(void) { jump_table(4, 3, true); }
+static void bad_jump_table_start(void) { jump_table(3, 3, false); }
 static void bad_jump_table_entry(void) {
-    jump_table(3, 3, 0);
+    jump_table(3, 3, true);
     store_u32(sample.rodata + 4, 4000);
 }
 static void bad_jump_table_middle(void) {
-    jump_table(3, 3, 0);
+    jump_table(3, 3, true);
     store_u32(sample.rodata + 4, load_u32(sample.rodata + 4) + 1);
 }
 static void bad_jump(void) { x64_jmp_r(code, RAX); }
@@ -680,6 +695,9 @@ static void bad_reference_of_jump(void) {
     const Label end = code_label(code);
     x64_jcc(code, CC_E, end);
     add_ref(2, X64_REF_FUNC, 0);
+    for (u32 i = 1; i < 32; i++) { // too much for a short branch
+        x64_mov_ri(code, RAX, i);
+    }
     ret();
     code_bind(code, end);
     ret();

@@ -144,6 +144,7 @@ typedef struct Listing {
     Writer out;
     Writer expected; // lines, each ends with a zero byte
     VEC(u32) offsets;
+    u32 saved; // bytes that short forms will save so far
     jmp_buf landing;
 } Listing;
 
@@ -163,6 +164,9 @@ static void listing_close(void) {
     vec_free(&listing.offsets);
 }
 
+// Where the next byte will be in the end.
+static u32 listing_at(void) { return code_offset(&listing.code) - listing.saved; }
+
 // The next instruction will be this.
 static CodeBuffer *expect(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static CodeBuffer *expect(const char *format, ...) {
@@ -171,7 +175,7 @@ static CodeBuffer *expect(const char *format, ...) {
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    if (!vec_push(&listing.offsets, code_offset(&listing.code))) {
+    if (!vec_push(&listing.offsets, listing_at())) {
         abort();
     }
     write_bytes(&listing.expected, text, strlen(text) + 1);
@@ -530,34 +534,38 @@ TEST(branches) {
         // Backward: the distance from the end of a two-byte jump is -(gap + 2).
         for (u32 gap = 124; gap <= 128; gap++) {
             const Label back = code_label(code);
-            const u32 target = code_offset(code);
+            const u32 target = listing_at();
             code_bind(code, back);
             pad(gap);
             x64_jcc(expect("j%s 0x%x", CONDITIONS[cc], target), cc, back);
-            EXPECT_EQ(code_offset(code) - target, gap + (gap <= 126 ? 2 : 6));
+            EXPECT_EQ(listing_at() - target, gap + (gap <= 126 ? 2 : 6));
             const Label jump_back = code_label(code);
             code_bind(code, jump_back);
-            const u32 jump_target = code_offset(code);
+            const u32 jump_target = listing_at();
             pad(gap);
             x64_jmp(expect("jmp 0x%x", jump_target), jump_back);
-            EXPECT_EQ(code_offset(code) - jump_target, gap + (gap <= 126 ? 2 : 5));
+            EXPECT_EQ(listing_at() - jump_target, gap + (gap <= 126 ? 2 : 5));
         }
-        const u32 gap = n * 13;
+        // Forward: up to 127.
+        const u32 gap = n * 13, jump_gap = gap + 1;
+        const u32 target = listing_at() + (gap < 128 ? 2 : 6) + gap;
         const Label ahead = code_label(code);
-        x64_jcc(expect("j%s 0x%x", CONDITIONS[cc], code_offset(code) + 6 + gap), cc, ahead);
+        x64_jcc(expect("j%s 0x%x", CONDITIONS[cc], target), cc, ahead);
+        listing.saved += gap < 128 ? 4 : 0;
         pad(gap);
         code_bind(code, ahead);
+        const u32 jump_target = listing_at() + (jump_gap < 128 ? 2 : 5) + jump_gap;
         const Label jump_ahead = code_label(code);
-        x64_jmp(expect("jmp 0x%x", code_offset(code) + 5 + gap + 1), jump_ahead);
-        pad(gap + 1);
+        x64_jmp(expect("jmp 0x%x", jump_target), jump_ahead);
+        listing.saved += jump_gap < 128 ? 3 : 0;
+        pad(jump_gap);
         code_bind(code, jump_ahead);
         const u32 short_gap = n * 8;
-        const u32 over = code_offset(code) + 2 + short_gap;
+        const u32 over = listing_at() + 2 + short_gap;
         const u32 from = x64_jcc_short(expect("j%s 0x%x", CONDITIONS[cc], over), cc);
         pad(short_gap);
         x64_land(code, from);
-        const u32 jump_from =
-            x64_jmp_short(expect("jmp 0x%x", code_offset(code) + 2 + short_gap + 7));
+        const u32 jump_from = x64_jmp_short(expect("jmp 0x%x", listing_at() + 2 + short_gap + 7));
         pad(short_gap + 7);
         x64_land(code, jump_from);
     }
@@ -567,18 +575,24 @@ TEST(branches) {
     listing_close();
 }
 
-// A jump that a short branch lands behind is not dropped.
+// A jump that a short branch lands behind is neither dropped nor made shorter; branches before and
+// behind are.
 TEST(landing_keeps_the_jump) {
     listing_open();
     CodeBuffer *code = &listing.code;
     code_room(code, 64);
     const Label next = code_label(code);
+    x64_jcc(code, CC_NE, next);
     const u32 from = x64_jcc_short(code, CC_E);
     x64_jmp(code, next);
     x64_land(code, from);
+    x64_jmp(code, next);
+    x64_leave(code);
     code_bind(code, next);
-    EXPECT_EQ(code_offset(code), 7);
-    EXPECT(memcmp(listing.code.base, "\x74\x05\xE9\x00\x00\x00\x00", 7) == 0);
+    u32 bytes;
+    EXPECT(code_finish(code, &bytes));
+    EXPECT_EQ(bytes, 12);
+    EXPECT(memcmp(listing.out.at, "\x75\x0A\x74\x05\xE9\x03\x00\x00\x00\xEB\x01\xC9", 12) == 0);
     listing_close();
 }
 

@@ -31,9 +31,10 @@ u8 masm_test(Baseline *b, Value *value) {
 void masm_branch(Baseline *b, u8 condition, Label label) {
     code_room(&b->code, 2 * X64_MAX_INST_BYTES);
     if (condition == COND_FLOAT_EQ) {
-        const u32 skip = x64_jcc_short(&b->code, CC_P);
+        const Label skip = code_label(&b->code);
+        x64_jcc(&b->code, CC_P, skip);
         x64_jcc(&b->code, CC_E, label);
-        x64_land(&b->code, skip);
+        code_bind(&b->code, skip);
     } else if (condition == COND_FLOAT_NE) {
         x64_jcc(&b->code, CC_P, label);
         x64_jcc(&b->code, CC_NE, label);
@@ -58,8 +59,7 @@ void masm_jump_table(Baseline *b, u8 index, u32 count, Label otherwise) {
     const u32 table_field = x64_lea_rip(&b->code, R11);
     record_fixup(b, table_field, FIXUP_RODATA, table);
     x64_rm(&b->code, X64_MOVSXD, index, x64_mem_index(R11, index, 2, 0));
-    const u32 start_field = x64_lea_rip(&b->code, R11); // the function's start
-    store_u32(code_byte(&b->code, start_field), 0u - (start_field + 4));
+    code_use(&b->code, x64_lea_rip(&b->code, R11), code_start_label(&b->code), X64_REL32);
     x64_rr(&b->code, X64_ADD64, index, R11);
     x64_jmp_r(&b->code, index);
 }

@@ -16,6 +16,7 @@
 #include <setjmp.h>
 
 #include "compile/baseline/baseline.h"
+#include "compile/moves.h"
 #include "isa/code_buffer.h"
 #include "types/limits.h"
 #include "wasm/opcode.h"
@@ -151,6 +152,7 @@ typedef struct Baseline {
     VEC(u32) table_labels; // labels of the jump tables' entries, in order of the tables
     VEC(SignatureMiss) misses;
     u32 first_site, first_fixup, first_unwind;
+    FinalRecords records;
 } Baseline;
 
 // The register in which the innermost loop's header wants a local, else NO_REG.

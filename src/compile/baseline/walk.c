@@ -205,6 +205,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     b->first_site = (u32)b->out->sites.count;
     b->first_fixup = (u32)b->out->fixups.count;
     b->first_unwind = (u32)b->out->unwind.count;
+    records_settle(&b->records, b->out);
     reserve(b);
     b->saves_registers = wants_callee_saved(facts);
     b->saves_context = facts->has_foreign_call;
@@ -290,6 +291,15 @@ static __attribute__((noinline)) void compile_marked(Baseline *b, u32 func,
     walk_and_mark(b);
 }
 
+static void follow_moves(void *env) {
+    Baseline *b = env;
+    records_follow(&b->records, b->out, &b->code);
+    if (b->frame_patch != ID_NONE) {
+        CodeMoves moves = code_moves(&b->code);
+        b->frame_patch = code_moved(&moves, b->frame_patch);
+    }
+}
+
 static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blob, Error *err) {
     Baseline *b = state;
     if (setjmp(b->landing) != 0) {
@@ -300,6 +310,7 @@ static bool compile(void *state, u32 func, const FuncFacts *facts, CodeBlob *blo
     }
     code_open(&b->code, MASM_TARGET.code, &b->out->code, &b->landing);
     b->code.on_trap = record_trap;
+    b->code.on_move = follow_moves;
     b->code.env = b;
     if (b->plan->maps_all) {
         compile_marked(b, func, facts);

@@ -295,36 +295,36 @@ static inline u32 x64_lea_rip(CodeBuffer *code, u8 reg) {
     return code_offset(code) - 4;
 }
 
-// Conditional jump: two bytes for a near backward target, else six.
-static inline void x64_jcc(CodeBuffer *code, X64Cond cc, Label label) {
-    u8 *p = code->at;
-    if (code_is_bound(code, label)) {
-        const i64 distance = (i64)code_label_offset(code, label) - (code_offset(code) + 2);
-        if (distance >= -128) {
-            p[0] = (u8)(0x70 | cc);
-            p[1] = (u8)distance;
-            code->at = p + 2;
-            return;
-        }
+// The short form of a branch to a label that is bound near enough. False: there is none yet.
+static inline bool x64_back_short(CodeBuffer *code, u8 opcode, Label label) {
+    if (!code_is_bound(code, label)) {
+        return false;
     }
+    const i64 distance = (i64)code_label_offset(code, label) - (code_offset(code) + 2);
+    if (distance < INT8_MIN) {
+        return false;
+    }
+    code->at[0] = opcode;
+    code->at += 2;
+    code_use(code, code_offset(code) - 1, label, X64_REL8);
+    return true;
+}
+
+// Jumps back as short as they can be; those forward become short as the code is settled.
+static inline void x64_jcc(CodeBuffer *code, X64Cond cc, Label label) {
+    if (x64_back_short(code, (u8)(0x70 | cc), label)) {
+        return;
+    }
+    u8 *p = code->at;
     p[0] = 0x0F;
     p[1] = (u8)(0x80 | cc);
-    store_u32(p + 2, 0);
     code->at = p + 6;
-    code_use(code, code_offset(code) - 4, label, X64_REL32);
+    code_use(code, code_offset(code) - 4, label, X64_JCC);
 }
 static inline void x64_jmp(CodeBuffer *code, Label label) {
-    u8 *p = code->at;
-    if (code_is_bound(code, label)) {
-        const i64 distance = (i64)code_label_offset(code, label) - (code_offset(code) + 2);
-        if (distance >= -128) {
-            p[0] = 0xEB;
-            p[1] = (u8)distance;
-            code->at = p + 2;
-            return;
-        }
+    if (!x64_back_short(code, 0xEB, label)) {
+        code_jump(code, label);
     }
-    code_jump(code, label);
 }
 // Short conditional jump over the next few instructions; x64_land at their end.
 static inline u32 x64_jcc_short(CodeBuffer *code, X64Cond cc) {
@@ -341,11 +341,16 @@ static inline u32 x64_jmp_short(CodeBuffer *code) {
     code->at = p + 2;
     return code_offset(code);
 }
+// Branches in between stay as long as they are, so that the distance does.
 static inline void x64_land(CodeBuffer *code, u32 from) {
     const u32 distance = code_offset(code) - from;
     assert(distance < 128);
     *code_byte(code, from - 1) = (u8)distance;
     code->last_jump_end = ID_NONE; // something may arrive here
+    for (usize i = code->late.count; i > 0 && code->late.at[i - 1].field > from; i--) {
+        LateUse *use = &code->late.at[i - 1];
+        use->kind = use->kind == X64_REL8 ? X64_REL8 : X64_REL32;
+    }
 }
 
 #endif

@@ -6,8 +6,12 @@
 
 // Kinds of uses. A field holds the distance from its end, so it must be the last part of its
 // instruction: jmp, jcc, call, lea and loads, but nothing with an immediate behind it.
+// No veneer is ever needed inside a function.
 enum {
-    X64_REL32, // 4 bytes, reaches 2 GiB either way; no veneer is ever needed inside a function
+    X64_REL32, // 4 bytes, reaches 2 GiB either way
+    X64_JCC,   // the same in a jcc of 6 bytes, which has a form of 2
+    X64_JMP,   // in a jmp of 5 bytes, which has a form of 2
+    X64_REL8,  // 1 byte, of a branch that has been found to reach back
     X64_USE_COUNT
 };
 
