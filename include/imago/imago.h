@@ -132,8 +132,8 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
  * been cut; and the rest of a page that the file now ends in, which reads as zeros, as code, too.
  * gdb is told of an absolute path; it takes a relative one to count from the directory in which
  * the engine was made.
- * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_UNSUPPORTED (made
- * for another system), ERROR_OS (also: the processor lacks what the code needs), ERROR_NO_MEMORY. */
+ * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_UNSUPPORTED (for
+ * another system), ERROR_OS (also: the processor lacks what the code needs), ERROR_NO_MEMORY. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
 /* The same of an open file, which is borrowed during the call; refuses one that is too short. gdb
  * does not see it: there is no path that it could open. */

@@ -53,5 +53,6 @@ bool program_start(CodeOutput *out, const char *const *options, CodeBlob *blob) 
         .unwind_count = 1,
     };
     return vec_push(&out->fixups, texts) &&
-           vec_push(&out->unwind, (UnwindRow){.op = UNWIND_NO_CALLER}) && !out->code.failed && !out->rodata.failed;
+           vec_push(&out->unwind, (UnwindRow){.op = UNWIND_NO_CALLER}) && !out->code.failed &&
+           !out->rodata.failed;
 }

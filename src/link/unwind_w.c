@@ -38,8 +38,8 @@ enum { REG_SP = 7, REG_RETURN = 16, DATA_ALIGN = 8 };
 // Bytes of a CIE or of an entry without rows, and of a row, at most.
 enum { ENTRY_MAX_BYTES = 36, ROW_MAX_BYTES = 12, TABLE_HEAD_BYTES = 12 };
 
-// Up to which size of the text 4 bytes do, in entries and in rows: the rest is left for the sections
-// themselves. A million functions have a quarter of a gigabyte.
+// Up to which size of the text 4 bytes do, in entries and in rows: the rest is left for the
+// sections themselves. A million functions have a quarter of a gigabyte.
 enum { NEAR_TEXT_BYTES = 1 << 30, NEAR_ROWS_TEXT_BYTES = 3 << 29 };
 
 // Everything is put through a cursor: room for all of it has been made.

@@ -1,6 +1,7 @@
 // What debuggers see of mapped images. gdb finds the loaded objects of a process, running or
 // dumped, in lists that start at the dynamic linker's r_debug; images have a list of their own
-// behind those. Costs tens of nanoseconds and no system call. Valgrind, when the process runs on it, is shown the mappings in the way it expects.
+// behind those. Costs tens of nanoseconds and no system call. Valgrind, when the process runs on
+// it, is shown the mappings in the way it expects.
 #ifndef RUNTIME_DEBUGGER_H
 #define RUNTIME_DEBUGGER_H
 

@@ -355,8 +355,9 @@ TEST(flags_are_those_of_the_headers) {
     expect_meaning("StoredGlobal", "flags", "%d: mutable", STORED_IS_MUTABLE);
     expect_meaning("StoredData", "flags", "%d: active, and part of the snapshot",
                    STORED_IS_APPLIED);
-    expect_meaning("StoredElem", "flags", "%d: active, and part of a frozen table",
-                   STORED_IS_APPLIED);
+    expect_meaning("StoredElem", "flags",
+                   "%d: active, and part of a frozen table; %d: active and lazy", STORED_IS_APPLIED,
+                   STORED_IS_LAZY);
     expect_meaning("StoredFunc", "type_flags",
                    "bits 0-%d: type; bit %d: never pushes the frame pointer",
                    __builtin_ctz(~(u32)STORED_FUNC_TYPE_MASK) - 1,
@@ -436,9 +437,9 @@ TEST(kinds_of_positions_are_on_the_page) {
     expect_entry(zero.at, "111 1111", 1, IMAGE_POSITION_CALL);
     expect_on_page("| code, first bit first | kind | |---|---| | 0 | %s | | 10 | a call, no trap | "
                    "| 110 | %s | | 111 and four bits, the lowest first | an index into "
-                   "`src/types/traps.def`; %d: a call | An entry",
+                   "`src/types/traps.def`; %d: plain; %d: a call | An entry",
                    trap_name(TRAP_MEMORY_OUT_OF_BOUNDS), trap_name(TRAP_UNREACHABLE),
-                   IMAGE_POSITION_CALL);
+                   IMAGE_POSITION_PLAIN, IMAGE_POSITION_CALL);
     expect_on_page("the number d + 1, or, if d is negative, the number 0 and the number -1 - d.");
 }
 

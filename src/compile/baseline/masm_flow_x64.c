@@ -175,7 +175,7 @@ static void check_frozen(Baseline *b, u32 table, u32 type) {
     record_fixup(b, x64_lea_rip(&b->code, R11), FIXUP_TABLE, table);
     const SignatureMiss miss = {
         .entry = code_label(&b->code),
-        .is_frozen = true,
+        .table = ID_NONE,
         .uninitialized = x64_trap(b, TRAP_UNINITIALIZED_ELEMENT),
         .mismatch = x64_trap(b, TRAP_INDIRECT_CALL_TYPE),
         .wasm_offset = b->op_offset,
@@ -196,7 +196,7 @@ static void miss_in_image(Baseline *b, const SignatureMiss *miss) {
 
 // The stub leaves the reference in r11 and everything else as it was, or traps.
 static void miss_in_runtime(Baseline *b, const SignatureMiss *miss) {
-    x64_mov_ri(&b->code, R11, miss->wanted);
+    x64_mov_ri(&b->code, R11, (u64)miss->table << 32 | miss->type);
     x64_call_m(&b->code, x64_mem(CONTEXT, VMCTX_TABLE_ENTRY));
     b->op_offset = miss->wasm_offset;
     record_site(b, SITE_CALL);
@@ -209,7 +209,7 @@ void masm_misses(Baseline *b) {
         const Mark mark = mark_open(b);
         code_bind(&b->code, miss->entry);
         code_room(&b->code, 4 * X64_MAX_INST_BYTES);
-        (miss->is_frozen ? miss_in_image : miss_in_runtime)(b, miss);
+        (miss->table == ID_NONE ? miss_in_image : miss_in_runtime)(b, miss);
         if (b->plan->maps_all) {
             mark_close(b, &mark, miss->wasm_offset);
         }
@@ -242,8 +242,9 @@ static void check_table(Baseline *b, u32 table, u32 type) {
     compare_sig(b, type);
     const SignatureMiss miss = {
         .entry = code_label(&b->code),
+        .table = table,
         .resume = code_label(&b->code),
-        .wanted = (u64)table << 32 | type,
+        .type = type,
         .wasm_offset = b->op_offset,
     };
     x64_jcc(&b->code, CC_NE, miss.entry);

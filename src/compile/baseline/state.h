@@ -100,11 +100,17 @@ typedef struct Control {
 // Out of line: where call_indirect goes on, at `entry`, when a signature does not match.
 typedef struct SignatureMiss {
     Label entry;
-    bool is_frozen;
-    Label uninitialized, mismatch; // of a frozen table: traps
-    Label resume;                  // of another one, once the entry is made
-    u64 wanted;                    // TABLE_ENTRY's first argument
-    u32 wasm_offset;               // of the call
+    u32 table;       // ID_NONE: a frozen one, ...
+    u32 wasm_offset; // of the call
+    union {
+        struct {
+            Label uninitialized, mismatch; // ... with these traps
+        };
+        struct {
+            Label resume; // once the entry is made
+            u32 type;
+        };
+    };
 } SignatureMiss;
 
 typedef struct Baseline {
