@@ -127,9 +127,12 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
 /* Maps an image file. Constant time: open, pread, mmap, mprotect, close. The file must not be
  * changed in place while the image lives (replace it by rename). Should it be cut nevertheless, or
  * be shorter than its headers say, then the next instantiation, or call of a function that was not
- * called before, fails with ERROR_IMAGE, and guest code that runs into a missing page traps. Not
- * protected: names and types that were handed out; the host's writing to a memory whose image has
- * been cut; and the rest of a page that the file now ends in, which reads as zeros, as code, too.
+ * called before, fails with ERROR_IMAGE, and guest code that runs into a missing page traps. A host
+ * that reads or writes a missing page of a memory finds zeros there, in a call or outside of all
+ * (system calls fail with EFAULT); from then on no guest code of that store runs: the call that the
+ * host function was called by, and each later call, ends with a trap. Not protected: names and
+ * types that were handed out; and the rest of a page that the file now ends in, which reads as
+ * zeros, as code, too.
  * gdb is told of an absolute path; it takes a relative one to count from the directory in which
  * the engine was made.
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_UNSUPPORTED (for

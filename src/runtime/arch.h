@@ -24,8 +24,8 @@ static inline const Activation *activation_of(const VmExec *exec) { return exec-
 // runtime_thread.store = store. Returns IMAGO_OK when it returns, or the status that the activation
 // was ended with, and notes it in store->ended.
 //   values  arguments and results
-//   outer   equal to store->exec, and not changed by the call. wasm_sp is a multiple of 16 within
-//           the guest stack
+//   outer   equal to store->exec, and changed by runtime_store_lose only, in no const object.
+//           wasm_sp is a multiple of 16 within the guest stack
 // Afterwards runtime_thread.store and exec.host_sp are NULL; who makes a nested call puts back what
 // was there.
 // Costs about 2 ns.
@@ -39,6 +39,10 @@ _Noreturn void arch_unwind(VmExec *exec, int status);
 // Where a signal handler resumes to do the same: frame pointer &activation->fp, stack pointer
 // exec->host_sp, status in the result register.
 void arch_landing(void);
+
+// Where C code returns to that guest code of a store has called which has since lost memory: ends
+// the newest activation with TRAP_IMAGE_CHANGED, whatever the status is. Not a function to call.
+void arch_lost(void);
 
 // BUILTIN_ENTRY of every context: calls RUNTIME_BUILTINS[eax](context, ...) on the host stack.
 // Internal convention of docs/abi.md; called by guest code only.

@@ -13,6 +13,7 @@
     .hidden RUNTIME_BUILTINS
     .hidden runtime_host_call
     .hidden runtime_thread
+    .hidden runtime_trap_lost
     .text
     .globl arch_text_start
     .hidden arch_text_start
@@ -95,6 +96,28 @@ FUNC arch_unwind
     jmp arch_landing
     .cfi_endproc
     .size arch_unwind, . - arch_unwind
+
+// Entered by a return, which leaves rsp = host_sp. Unwinders look at the byte before.
+    .p2align 6
+    .cfi_startproc
+    .cfi_def_cfa rsp, ARCH_ACTIVATION_FP + 16
+    .cfi_offset rbp, -16
+    .cfi_offset rbx, -24
+    .cfi_offset r12, -32
+    .cfi_offset r13, -40
+    .cfi_offset r14, -48
+    .cfi_offset r15, -56
+    nop
+    .globl arch_lost
+    .hidden arch_lost
+    .type arch_lost, @function
+arch_lost:
+    mov rcx, [rip + runtime_thread@gottpoff]
+    mov rdi, fs:[rcx]
+    call runtime_trap_lost
+    ud2
+    .cfi_endproc
+    .size arch_lost, . - arch_lost
 
 // eax builtin, r13 context, rsi rdx rcx r8 arguments
 FUNC arch_builtin_entry

@@ -44,7 +44,7 @@ static ImagoStatus enter(ImagoStore *store, const EntryPoint *entry, ImagoValue 
     }
     ImagoStore *outer_store = runtime_thread.store;
     // Where the last call's stack ended says nothing when none is running.
-    const VmExec outer = store->exec.host_sp == NULL ? store->idle : store->exec;
+    VmExec outer = store->exec.host_sp == NULL ? store->idle : store->exec;
     const ImagoStatus status = arch_enter(entry, values, store, &outer);
     store->exec = outer;
     runtime_thread.store = outer_store;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/os_mem.h"
+#include "runtime/memory_index.h"
 #include "types/limits.h"
 
 // ---- Address space ------------------------------------------------------------------------------
@@ -239,18 +240,28 @@ ImagoMemory *runtime_memory_open(ImagoStore *store, const Limits *limits, const 
         mem_free(memory);
         return NULL;
     }
+    if (!runtime_memory_index_add(memory, err)) {
+        runtime_memory_close(memory);
+        return NULL;
+    }
     return memory;
 }
 
 void runtime_memory_close(ImagoMemory *memory) {
-    if (memory != NULL) {
-        if (memory->is_untouched) { // the image may have gone before
-            runtime_memory_touch(memory);
-        }
-        space_close(memory->store->engine,
-                    (SpareMemory){memory->vm.base, memory->vm.bytes, memory->image});
-        mem_free(memory);
+    if (memory == NULL) {
+        return;
     }
+    if (memory->is_untouched) { // the image may have gone before
+        runtime_memory_touch(memory);
+    }
+    runtime_memory_index_remove(memory);
+    const SpareMemory space = {memory->vm.base, memory->vm.bytes, memory->image};
+    if (memory->store->has_lost) { // zeros may stand in the place of a page of the file
+        release_space(&space);
+    } else {
+        space_close(memory->store->engine, space);
+    }
+    mem_free(memory);
 }
 
 void runtime_memory_adopt(ImagoMemory *memory) {

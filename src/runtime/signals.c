@@ -5,7 +5,7 @@
 //
 // The handler itself reads the image's trap table, names and so on. Should the file have been cut
 // in the meantime, it gets a SIGBUS of its own: thread.reads_image says that this ends the
-// activation, too.
+// activation, too. Other C code cannot be ended; it gets zeros in the place of what is missing.
 #define _GNU_SOURCE
 #include "runtime/signals.h"
 
@@ -20,7 +20,7 @@
 #include "base/os_mem.h"
 #include "runtime/arch_fault.h"
 #include "runtime/backtrace.h"
-#include "runtime/memory.h"
+#include "runtime/memory_index.h"
 
 _Thread_local ThreadState runtime_thread __attribute__((tls_model("initial-exec")));
 
@@ -81,7 +81,7 @@ static bool trap_of_fault(const ImagoStore *store, const Fault *fault, TrapKind 
         return false;
     }
     if (fault->number == SIGSEGV && store_guards(store, fault->address)) {
-        *kind = TRAP_STACK_EXHAUSTED;
+        *kind = store->has_lost ? TRAP_IMAGE_CHANGED : TRAP_STACK_EXHAUSTED;
         return true;
     }
     if (fault->number == SIGBUS) {
@@ -125,34 +125,45 @@ bool runtime_read_end(const HostRead *read) {
     return !read->has_missed;
 }
 
-// Puts zeros in the place of a page that is not there, so that the read can be repeated.
-static bool supply_page(int number, const siginfo_t *info) {
+// Puts zeros in the place of a page that is not there, so that the access can be repeated.
+static bool put_zeros(const void *address, int access) {
+    const usize page = os_page_bytes();
+    void *start = (void *)((uintptr_t)address & ~(page - 1));
+    return mmap(start, page, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+           MAP_FAILED;
+}
+
+static bool supply_read(const siginfo_t *info) {
     const u8 *address = info->si_addr;
     HostRead *read = runtime_thread.host_read;
     while (read != NULL && (address < read->at || (u64)(address - read->at) >= read->bytes)) {
         read = read->outer;
     }
-    if (number != SIGBUS || info->si_code <= 0 || read == NULL) {
+    if (read == NULL) {
         return false;
     }
-    const usize page = os_page_bytes();
-    void *start = (void *)((uintptr_t)address & ~(page - 1));
     read->has_missed = true;
-    return mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-           MAP_FAILED;
+    return put_zeros(address, PROT_READ);
+}
+
+// The host reads or writes a guest's memory, in a call or not. No guest may go on with what it
+// then finds.
+static bool supply_memory(const siginfo_t *info) {
+    ImagoMemory *memory = runtime_memory_index_at(info->si_addr);
+    if (memory == NULL) {
+        return false;
+    }
+    runtime_store_lose(memory->store);
+    return put_zeros(info->si_addr, PROT_READ | PROT_WRITE);
 }
 
 // ---- The handler --------------------------------------------------------------------------------
 
-static bool handle(int number, const siginfo_t *info, ucontext_t *context) {
+// The fault is one of guest code, or of C code on its behalf, and ends the activation.
+static bool end_activation(int number, const siginfo_t *info, ucontext_t *context) {
     ThreadState *thread = &runtime_thread;
     ImagoStore *store = thread->store;
-    if (supply_page(number, info)) {
-        return true;
-    }
-    // Not in a call; sent by kill(); or without an address (SI_KERNEL: a handler found no stack,
-    // or the address was none).
-    if (store == NULL || info->si_code <= 0 || info->si_code == SI_KERNEL) {
+    if (store == NULL) {
         return false;
     }
     const Fault fault = {number, (u64)(uintptr_t)info->si_addr, fault_regs(context)};
@@ -174,6 +185,16 @@ static bool handle(int number, const siginfo_t *info, ucontext_t *context) {
     thread->reads_image = false;
     fault_land(context, &store->exec, IMAGO_TRAP);
     return true;
+}
+
+static bool handle(int number, const siginfo_t *info, ucontext_t *context) {
+    // Sent by kill(); or without an address (a handler found no stack, or the address was none).
+    if (info->si_code <= 0 || info->si_code == SI_KERNEL) {
+        return false;
+    }
+    const bool is_missing = number == SIGBUS;
+    return (is_missing && supply_read(info)) || end_activation(number, info, context) ||
+           (is_missing && supply_memory(info));
 }
 
 // ---- Handing on ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/os_mem.h"
+#include "runtime/arch.h"
 #include "runtime/global.h"
 #include "runtime/host_func.h"
 #include "runtime/instance.h"
@@ -88,7 +89,24 @@ bool runtime_store_make_stack(ImagoStore *store, Error *err) {
     u8 *low = store->stack + VM_STACK_GUARD_BYTES;
     store->idle = (VmExec){.wasm_sp = low + store->stack_bytes, .stack_limit = low};
     store->exec = store->idle;
+    if (store->has_lost) {
+        runtime_store_lose(store);
+    }
     return true;
+}
+
+// Activations, and what is to be restored after them, are on the host's stack. At activation[-1]
+// lies where the C code that the activation has called returns to.
+void runtime_store_lose(ImagoStore *store) {
+    store->has_lost = true;
+    void *const full = store->idle.stack_limit;
+    store->idle.wasm_sp = store->exec.wasm_sp = full;
+    for (const VmExec *exec = &store->exec; activation_of(exec) != NULL;) {
+        const Activation *activation = activation_of(exec);
+        ((const void **)(uintptr_t)activation)[-1] = (const void *)(uintptr_t)arch_lost;
+        exec = activation->outer;
+        ((VmExec *)(uintptr_t)exec)->wasm_sp = full;
+    }
 }
 
 // ---- Images -------------------------------------------------------------------------------------

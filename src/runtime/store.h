@@ -54,6 +54,7 @@ struct ImagoStore {
     int exit_code, raised_code; // of `ended` and `raised`
     char raised_message[TRAP_MESSAGE_BYTES];
     TrapRecord trap;
+    bool has_lost; // runtime_store_lose
 };
 
 static inline ImagoStore *store_of_exec(VmExec *exec) { return (ImagoStore *)exec; }
@@ -77,6 +78,12 @@ static inline ImagoStore *store_of_func(const ImagoFunc *func) {
 
 // Maps the guest stack if there is none yet. ERR_NO_MEMORY.
 bool runtime_store_make_stack(ImagoStore *store, Error *err);
+
+// Memory of the store does not hold what it should: no guest code of the store runs from now on.
+// C code that was called by it goes on, and when it returns, its activation ends with
+// TRAP_IMAGE_CHANGED; so does each later call, which finds no room on the guest stack. Safe in a
+// signal handler that interrupted C code.
+void runtime_store_lose(ImagoStore *store);
 
 // Makes room in store->images for one more, so that the addition below cannot fail.
 bool runtime_store_reserve_image(ImagoStore *store, Error *err);

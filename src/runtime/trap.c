@@ -23,6 +23,12 @@ void runtime_trap_raise(ImagoStore *store, TrapKind kind) {
     arch_unwind(&store->exec, IMAGO_TRAP);
 }
 
+void runtime_trap_lost(ImagoStore *store) {
+    store->raised = IMAGO_OK;
+    runtime_trap_set(store, TRAP_IMAGE_CHANGED);
+    arch_unwind(&store->exec, IMAGO_TRAP);
+}
+
 static void record_host_trap(ImagoStore *store) {
     runtime_trap_record(store, TRAP_HOST);
     if (store->raised == IMAGO_TRAP) {

@@ -28,6 +28,9 @@ void runtime_trap_record(ImagoStore *store, TrapKind kind);
 // Records a trap of guest code that called a builtin, and ends its activation.
 _Noreturn void runtime_trap_raise(ImagoStore *store, TrapKind kind);
 
+// What arch_lost goes on with: ends the newest activation.
+_Noreturn void runtime_trap_lost(ImagoStore *store);
+
 // What a call that got `status` (not IMAGO_OK) from a host function ends with; records the trap if
 // it is a new one.
 ImagoStatus runtime_host_outcome(ImagoStore *store);

@@ -308,6 +308,150 @@ TEST(truncated_before_the_first_call) {
     world_delete(&world);
 }
 
+// ---- Memory of a cut file, used by the host -----------------------------------------------------
+
+// The image that is cut: more than eight pages of data.
+static const char *module_with_data(void) {
+    static char text[40960];
+    char *at = text + snprintf(text, sizeof text, "(module (memory (export \"memory\") 1)"
+                                                  "(data (i32.const 0) \"");
+    memset(at, 'a', 36000);
+    memcpy(at + 36000, "\"))", 4);
+    return text;
+}
+
+// The code that uses the memory is of another image, and stays.
+static const char USER[] =
+    "(module (import \"env\" \"host\" (func $host)) (import \"data\" \"memory\" (memory 1))"
+    "  (func (export \"id\") (param i32) (result i32) (local.get 0))"
+    "  (func (export \"call\") (param i32) (result i32) (call $host) (local.get 0)))";
+
+enum { LOST_AT = 34000 };
+
+typedef struct Cut {
+    World world;
+    uint8_t *memory;
+    bool writes, nests, cuts, wants_exit;
+    ImagoStatus inner; // of the nested call
+} Cut;
+
+static void touch(Cut *cut) {
+    EXPECT_EQ(truncate(path, 16384), 0);
+    if (cut->writes) {
+        cut->memory[LOST_AT] = 7;
+    } else {
+        EXPECT_EQ(cut->memory[LOST_AT], 0);
+    }
+}
+
+// Meets the missing page itself, or in a call that it makes.
+static ImagoStatus host_of_cut(void *env, ImagoCaller *caller, ImagoValue *values) {
+    (void)values;
+    Cut *cut = env;
+    if (cut->nests) {
+        int32_t result;
+        cut->nests = false;
+        cut->inner = world_call_i32(&cut->world, "call", 1, &result);
+    } else if (cut->cuts) {
+        cut->cuts = false;
+        touch(cut);
+    }
+    return cut->wants_exit ? imago_caller_exit(caller, 3) : IMAGO_OK;
+}
+
+// Instances of the file's image and of USER. Returns the memory.
+static uint8_t *add_user(World *world, const ImagoImage *image, Cut *cut) {
+    world_define(world, "host", &WORLD_TO_NONE, host_of_cut, cut);
+    EXPECT_EQ(world_instantiate(world, image), IMAGO_OK);
+    uint8_t *memory = imago_memory_data(world_export(world, "memory").of.memory);
+    EXPECT(imago_linker_define_instance(world->linker, "data", 4, world->instance, NULL));
+    EXPECT_EQ(world_add(world, USER), IMAGO_OK);
+    return memory;
+}
+
+static void cut_open(Cut *cut) {
+    write_image(module_with_data());
+    cut->world = world_new(NULL);
+    World *world = &cut->world;
+    ImagoImage *image = imago_image_open(world->engine, path, &world->error);
+    EXPECT(image != NULL);
+    world->images[world->image_count++] = image;
+    cut->memory = add_user(world, image, cut);
+}
+
+// No guest code of the store runs any more, but that of others.
+static void expect_lost(Cut *cut) {
+    World *world = &cut->world;
+    EXPECT_TRAP(world, "id", 1, "image changed or could not be read");
+    EXPECT_TRAP(world, "call", 1, "image changed or could not be read");
+    cut->memory[LOST_AT] = 8; // the host has a page there
+    EXPECT_EQ(cut->memory[LOST_AT], 8);
+    World other = world_new(NULL);
+    const uint8_t *memory = add_user(&other, world_image(&other, module_with_data()), cut);
+    EXPECT_CALL(&other, "call", 2, 2);
+    EXPECT_EQ(memory[LOST_AT], 'a');
+    world_delete(&other);
+}
+
+TEST(lost_in_a_host_function) {
+    for (int way = 0; way < 8; way++) {
+        Cut cut = {.writes = way & 1, .nests = way & 2, .wants_exit = way & 4, .cuts = true};
+        cut_open(&cut);
+        EXPECT_TRAP(&cut.world, "call", 1, "image changed or could not be read");
+        if (way & 2) {
+            EXPECT_EQ(cut.inner, IMAGO_TRAP);
+        }
+        cut.wants_exit = false;
+        expect_lost(&cut);
+        world_delete(&cut.world);
+    }
+}
+
+// Before the store has a guest stack, and after its first call.
+TEST(lost_outside_of_calls) {
+    for (int way = 0; way < 4; way++) {
+        Cut cut = {.writes = way & 1};
+        cut_open(&cut);
+        if (way & 2) {
+            EXPECT_CALL(&cut.world, "id", 1, 1);
+        }
+        touch(&cut);
+        expect_lost(&cut);
+        world_delete(&cut.world);
+    }
+}
+
+// The host function of one store's guest meets it in another's memory: its caller goes on.
+TEST(lost_in_another_store) {
+    Cut cut = {.cuts = true};
+    cut_open(&cut);
+    World other = world_new(NULL);
+    (void)add_user(&other, world_image(&other, module_with_data()), &cut);
+    EXPECT_CALL(&other, "call", 4, 4);
+    expect_lost(&cut);
+    world_delete(&other);
+    world_delete(&cut.world);
+}
+
+// What a store that ends leaves for the next one does not hold zeros in the place of data.
+TEST(lost_memory_is_not_used_again) {
+    Cut cut = {0};
+    cut_open(&cut);
+    touch(&cut);
+    World *world = &cut.world;
+    imago_linker_delete(world->linker); // it is bound to the store
+    imago_store_delete(world->store);
+    world->store = imago_store_new(world->engine, NULL, &world->error);
+    world->linker = imago_linker_new(world->engine, &world->error);
+    cut.memory = add_user(world, world->images[0], &cut);
+    EXPECT_CALL(world, "id", 1, 1); // nothing has been missed yet
+    touch(&cut);
+    expect_lost(&cut);
+    world_delete(world);
+}
+
+// ---- System calls -------------------------------------------------------------------------------
+
 // ---- What opening costs -------------------------------------------------------------------------
 
 // Whatever is opened, it is no more than for the smallest image.
@@ -440,6 +584,10 @@ int main(int argc, char **argv) {
     RUN(truncated_and_read_by_the_host);
     RUN(truncated_before);
     RUN(truncated_before_the_first_call);
+    RUN(lost_in_a_host_function);
+    RUN(lost_outside_of_calls);
+    RUN(lost_in_another_store);
+    RUN(lost_memory_is_not_used_again);
     RUN(system_calls_of_opening);
     RUN(opening_costs_the_same_for_all);
     (void)unlink(path);

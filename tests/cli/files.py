@@ -196,6 +196,36 @@ def input_changes_while_compiled(folder):
     expect(run(["compile", module, "-o", image]), 0)
 
 
+# Says that it is there, reads, and gets the count stored where the test says.
+READER = """(module
+  (import "wasi_snapshot_preview1" "fd_read"
+    (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "\\20\\00\\00\\00\\01\\00\\00\\00")
+  (data (i32.const 16) "\\%s\\00\\00\\01\\00\\00\\00")
+  (data (i32.const 1000) "%s")
+  (func (export "_start")
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (drop (call $read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const %d)))))"""
+
+
+def image_is_cut_while_it_runs(folder):
+    """A host function that meets a missing page: in C code, and in a system call."""
+    image = folder.file("reader.image")
+    for buffer, count_at in (("40\\00", 90000), ("00\\f0", 64), ("00\\f0", 90000)):
+        with open(folder.file("reader.wat"), "w", encoding="ascii") as file:
+            file.write(READER % (buffer, "a" * 100000, count_at))
+        expect(run(["compile", folder.file("reader.wat"), "-o", image]), 0)
+        with subprocess.Popen([IMAGO, "run", image], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.read(1)
+            os.truncate(image, 32768)
+            _, err = process.communicate(b"x")
+        expect((process.returncode, "", err.decode()), 134, "image changed or could not be read")
+
+
 def little_address_space(folder):
     """Refused memory is exit status 71 with a reason, not a crash."""
     if "asan" in IMAGO:
@@ -263,6 +293,6 @@ TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
     guest_loses_its_output, damaged_image, verified_image, image_for_another_processor,
-    input_changes_while_compiled, little_address_space, few_descriptors,
+    input_changes_while_compiled, image_is_cut_while_it_runs, little_address_space, few_descriptors,
     leaves_nothing_when_killed, stays_below_a_file_size, takes_long_names, statistics,
 ]
