@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/cut.h"
 #include "cli/input.h"
 #include "cli/report.h"
 #include "cli/settings.h"
@@ -46,9 +47,14 @@ int cli_view_fd(const char *path, int fd, CliShow *show, void *env) {
     }
     Error err = ERROR_INIT;
     Image image;
-    const int status = image_parse(&image, bytes, count, &err) ? show(env, path, &image)
-                                                               : cli_report(path, &err, NULL);
+    cli_cut_watch(path, bytes, count);
+    int status = image_parse(&image, bytes, count, &err) ? show(env, path, &image)
+                                                         : cli_report(path, &err, NULL);
+    cli_cut_unwatch();
     (void)munmap(bytes, count);
+    if (status == 0 && (fstat(fd, &st) != 0 || (u64)st.st_size < count)) {
+        status = cli_cut_report(path); // the rest of its last page was read as zeros
+    }
     return status;
 }
 

@@ -196,6 +196,24 @@ def input_changes_while_compiled(folder):
     expect(run(["compile", module, "-o", image]), 0)
 
 
+def image_is_cut_while_it_is_shown(folder):
+    """The tool waits, its output unread, while the file is cut: to a few pages, or by a byte."""
+    image = folder.file("many.image")
+    with open(folder.file("many.wat"), "w", encoding="ascii") as file:
+        file.write("(module " + "\n".join(f"(func $function_with_number_{i} (result i32) "
+                                          f"(i32.const {i}))" for i in range(5000)) + ")")
+    for command in (["objdump"], ["inspect", "--all"]):
+        for left in (8192, -1):
+            expect(run(["compile", folder.file("many.wat"), "-o", image]), 0)
+            with subprocess.Popen([IMAGO] + command + [image], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as process:
+                process.stdout.read(1)
+                os.truncate(image, left if left > 0 else os.path.getsize(image) + left)
+                _, err = process.communicate()
+            expect((process.returncode, "", err.decode()), 65,
+                   f"imago: error: {image}: the file was cut while it was read\n")
+
+
 # Says that it is there, reads, and gets the count stored where the test says.
 READER = """(module
   (import "wasi_snapshot_preview1" "fd_read"
@@ -293,6 +311,7 @@ TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
     guest_loses_its_output, damaged_image, verified_image, image_for_another_processor,
-    input_changes_while_compiled, image_is_cut_while_it_runs, little_address_space, few_descriptors,
-    leaves_nothing_when_killed, stays_below_a_file_size, takes_long_names, statistics,
+    input_changes_while_compiled, image_is_cut_while_it_is_shown, image_is_cut_while_it_runs,
+    little_address_space, few_descriptors, leaves_nothing_when_killed, stays_below_a_file_size,
+    takes_long_names, statistics,
 ]
