@@ -104,13 +104,20 @@ static void *place_for(ImagoEngine *engine, u64 bytes) {
     return span > room - used ? NULL : (void *)(uintptr_t)(low + room - used - span);
 }
 
+// Takes the place of an error that is set already: zeros that were read may be all there is to it.
+static bool fail_cut(Error *err, const char *text) {
+    if (err != NULL) {
+        *err = ERROR_INIT;
+    }
+    return fail(err, IMAGE, ERROR_NO_OFFSET, "%s", text);
+}
+
 // The file at `map`, of which `head` is known already.
 static bool use_mapping(ImagoImage *image, u8 *map, const ImageFile *file, Error *err) {
     HostRead read;
     runtime_read_begin(&read, map, file->count);
     const bool is_good = image_parse_file(&image->view, file, err) && check_machine(image, err);
-    const bool is_there =
-        runtime_read_end(&read) || fail(err, IMAGE, ERROR_NO_OFFSET, "the file has been cut");
+    const bool is_there = runtime_read_end(&read) || fail_cut(err, "the file has been cut");
     return is_good && is_there && make_executable(image, map, err);
 }
 
@@ -156,8 +163,7 @@ bool runtime_image_read_end(const ImagoImage *image, const HostRead *read, Error
     if (!runtime_read_end(read) || !image->is_whole) {
         noted->is_cut = true;
     }
-    return !image->is_cut || fail(err, IMAGE, ERROR_NO_OFFSET,
-                                  "the image's file has been cut or could not be read");
+    return !image->is_cut || fail_cut(err, "the image's file has been cut or could not be read");
 }
 
 // ---- Opening ------------------------------------------------------------------------------------

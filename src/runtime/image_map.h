@@ -26,8 +26,8 @@ struct ImagoImage {
 };
 
 // Host code reads the image between these. False: what it has read may be zeros in the place of
-// bytes that the file does not have. ERR_IMAGE; err may be NULL. The first time touches the last
-// page of the file.
+// bytes that the file does not have. ERR_IMAGE, in the place of any error found meanwhile; err may
+// be NULL. The first time touches the last page of the file.
 void runtime_image_read_begin(const ImagoImage *image, HostRead *read);
 bool runtime_image_read_end(const ImagoImage *image, const HostRead *read, Error *err);
 
