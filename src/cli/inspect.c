@@ -136,11 +136,14 @@ static void show_facts(Inspect *in) {
 
 // ---- Sections ----------------------------------------------------------------------------------
 
+enum { BAR_COLUMN = 43 };
+
+// All bars have one scale: `most` bytes fill the line.
 static void show_bar(Inspect *in, const char *name, u64 bytes, u64 most) {
     const u64 total = in->image->byte_count;
     put(in, "  %-20s %10" PRIu64 " %5.1f %%  ", name, bytes,
         100.0 * (f64)bytes / (f64)(total != 0 ? total : 1));
-    const usize room = in->columns > in->used ? in->columns - in->used : 0;
+    const u64 room = in->columns > BAR_COLUMN ? in->columns - BAR_COLUMN : 0;
     const u64 length = most != 0 ? (bytes * room + most - 1) / most : 0;
     for (u64 i = 0; i < length; i++) {
         put(in, "#");
@@ -148,28 +151,41 @@ static void show_bar(Inspect *in, const char *name, u64 bytes, u64 most) {
     end_line(in);
 }
 
+// Sections by their place in the file; *end is where those before end. False: its bytes are
+// another's, as .strtab's are .dynstr's.
+static bool has_own_bytes(const ImageSection *section, u64 *end) {
+    if (section->offset < *end && section->bytes != 0) {
+        return false;
+    }
+    *end = section->bytes != 0 ? section->offset + section->bytes : *end;
+    return true;
+}
+
 static void show_sections(Inspect *in) {
     const Image *image = in->image;
     const u32 count = image_section_count(image);
-    u64 most = 0, in_sections = 0, end = 0;
+    u64 most = 0, rest = image->byte_count, end = 0;
     for (u32 i = 1; i < count; i++) {
         const ImageSection section = image_section(image, i);
-        most = section.bytes > most ? section.bytes : most;
-        if (section.offset >= end) { // .strtab has the bytes of .dynstr
-            in_sections += section.bytes;
-            end = section.offset + section.bytes;
-        }
+        const u64 bytes = has_own_bytes(&section, &end) ? section.bytes : 0;
+        most = bytes > most ? bytes : most;
+        rest -= bytes < rest ? bytes : rest;
     }
+    most = rest > most ? rest : most;
     puts("\nsections");
+    end = 0;
     for (u32 i = 1; i < count; i++) {
         const ImageSection section = image_section(image, i);
         char name[40];
-        show_bar(in, str_printable(section.name, name, sizeof name), section.bytes, most);
+        (void)str_printable(section.name, name, sizeof name);
+        if (has_own_bytes(&section, &end)) {
+            show_bar(in, name, section.bytes, most);
+        } else {
+            put(in, "  %-20s %10" PRIu64 "          in one of the above", name, section.bytes);
+            end_line(in);
+        }
     }
-    if (in_sections <= image->byte_count) {
-        const u64 rest = image->byte_count - in_sections;
-        show_bar(in, "headers and padding", rest, most > rest ? most : rest);
-    }
+    show_bar(in, "headers and padding", rest, most);
 }
 
 // ---- Tables ------------------------------------------------------------------------------------

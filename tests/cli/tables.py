@@ -157,6 +157,24 @@ def inspect_shows_everything(folder):
     assert "more" not in out.split("functions: 32")[1] and re.search(r"^ +31 ", out, re.MULTILINE)
 
 
+def inspect_draws_to_scale(folder):
+    """A bar is as long as its bytes are many, and all bytes are counted once."""
+    path, image = folder.file("sizes.wat"), folder.file("sizes.image")
+    for memory in ("", f'(memory 1) (data (i32.const 0) "{"x" * 60000}")'):  # padding, data
+        with open(path, "w") as file:
+            file.write(f"(module {memory} {'(func (nop))' * 40})")
+        assert run(["compile", path, "-o", image])[0] == 0
+        out = run(["inspect", image], env={"COLUMNS": "143"})[1]
+        rows = re.findall(r"^  (\S.{19}) +(\d+) +([\d.]+) %  (#*)$", out, re.MULTILINE)
+        sizes = [int(row[1]) for row in rows]
+        assert sum(sizes) == os.path.getsize(image), out
+        assert abs(sum(float(row[2]) for row in rows) - 100) < 0.05 * len(rows), out
+        for (_, size, percent, bar) in rows:
+            assert len(bar) == -(-100 * int(size) // max(sizes)), out
+            assert abs(float(percent) - 100 * int(size) / sum(sizes)) < 0.06, out
+        assert len(rows) == out.count("\n  .") and "in one of the above" in out, out
+
+
 def inspect_fits_any_width(folder):
     for columns in (20, 43, 80, 200):
         out = run(["inspect", folder.file("lib.wat")], env={"COLUMNS": str(columns)})[1]
@@ -276,6 +294,6 @@ TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
     completions_parse, bash_completes, objdump_shows_everything, objdump_maps_all,
     objdump_knows_calls, objdump_shows_one_function, inspect_shows_everything,
-    inspect_fits_any_width,
-    scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
+    inspect_fits_any_width, inspect_draws_to_scale, scripts_pass, scripts_fail, scripts_skip_simd,
+    scripts_that_are_none, shows_progress,
 ]
