@@ -57,7 +57,28 @@ static bool check_header(ElfCheck *check) {
     return true;
 }
 
+// A program of the form that emit/standalone.c draws: behind the program headers, which start a
+// page, come words up to an empty one, and at the next page an image.
+static bool is_standalone(const ElfCheck *check) {
+    const ImageFile *file = check->file;
+    const Elf64_Ehdr *header = &check->header;
+    if (header->e_phoff == 0 || header->e_phoff % IMAGE_PAGE_BYTES != 0) {
+        return false;
+    }
+    u64 at = header->e_phoff + (u64)header->e_phnum * sizeof(Elf64_Phdr);
+    while (at < file->count && file->bytes[at] != 0) {
+        at += strnlen((const char *)file->bytes + at, (usize)(file->count - at)) + 1;
+    }
+    at = align_up(at + 1, IMAGE_PAGE_BYTES);
+    return at < file->count && elf_has_magic(file->bytes + at, (usize)(file->count - at));
+}
+
 static bool check_load(ElfCheck *check, u32 i, u64 where, const Elf64_Phdr *segment) {
+    if ((segment->p_flags & PF_W) != 0 && is_standalone(check)) {
+        return fail(check->err, IMAGE, ERROR_NO_OFFSET,
+                    "a stand-alone program, not an image: it runs by itself, and has only what "
+                    "that takes of the image it was made of");
+    }
     if ((segment->p_flags & PF_W) != 0) {
         return DAMAGED(check, where, "segment %u is writable", i);
     }

@@ -214,6 +214,14 @@ def chroot_command(root):
     raise Skip("chroot is not permitted here")
 
 
+def static_is_no_image(folder):
+    """Tools say what it is instead of calling it damaged."""
+    path = emit(folder, "static-exe", "--env", "A=b")
+    for command in ("verify", "inspect", "objdump", "run"):
+        result = start([IMAGO, command, path])
+        assert result.status == 65 and "a stand-alone program, not an image" in result.err, result
+
+
 def static_needs_nothing(folder):
     """In a root that holds nothing else; no file is opened."""
     need_static(emit(folder, "static-exe"))
@@ -367,9 +375,10 @@ def well_formed(folder):
 
 
 TESTS = [
-    exe_behaves, exe_is_an_image, exe_starts_without_a_caller,
-    exe_finds_imago, exe_with_rights_ignores_environment, exe_started_by_path, options_are_kept,
-    long_options_are_kept, static_behaves, static_needs_nothing, static_is_small,
+    exe_behaves, exe_is_an_image, exe_starts_without_a_caller, exe_finds_imago,
+    exe_with_rights_ignores_environment, exe_started_by_path, options_are_kept,
+    long_options_are_kept, static_behaves, static_is_no_image, static_needs_nothing,
+    static_is_small,
     static_has_no_compiler, launcher_alone, wrong_use, same_bytes, only_code_is_executable,
     dlopen_behaves, well_formed,
 ]
