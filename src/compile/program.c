@@ -10,7 +10,7 @@ extern const u8 program_code[], program_texts_field[], program_code_end[];
 static const char MESSAGE[] =
     "imago: error: cannot start imago, which this program needs: put it where PATH finds it, or "
     "its path into IMAGO\n";
-static const char *const PATHS[] = {"/usr/local/bin/imago", "/usr/bin/imago", "", "/usr/bin/env"};
+static const char *const PATHS[] = {"/usr/local/bin/imago", "/usr/bin/imago"};
 
 static void write_text(Writer *w, const char *text) { write_bytes(w, text, strlen(text) + 1); }
 
@@ -31,6 +31,7 @@ static void write_texts(Writer *w, const char *const *options) {
     for (u32 i = 0; i < COUNT_OF(PATHS); i++) {
         write_text(w, PATHS[i]);
     }
+    write_text(w, "");
 }
 
 bool program_start(CodeOutput *out, const char *const *options, CodeBlob *blob) {

@@ -4,14 +4,15 @@
 // that one's arguments, in the same environment:
 //
 //     $IMAGO if that is set and not empty, else the first that is there of the texts' paths, else
-//     what `env` finds. A program with more rights than who started it (AT_SECURE) looks at the
-//     paths only, since the environment is not to be trusted.
+//     of the folders in $PATH; entries that are too long are passed over. A program with more
+//     rights than who started it (AT_SECURE) looks at the paths only, since the environment is not
+//     to be trusted.
 //
-// texts: message, 0; words from the last to the first, each with its 0; 0; paths likewise; 0; path
-// of env, 0.
+// texts: message, 0; words from the last to the first, each with its 0; 0; paths likewise; 0.
 //
-// Registers: rbx texts, rbp $IMAGO or 0, r9 AT_SECURE, r12 argc, r13 argv, r14 environment,
-// r15 file. A system call destroys rax, rcx and r11 only.
+// Registers: rbx texts, rbp $IMAGO or 0, then what is left to search, r8 $PATH or 0, r9 AT_SECURE,
+// r10 what ends an entry of $PATH, r12 argc, r13 argv, then ours, r14 environment, r15 file.
+// A system call destroys rax, rcx and r11 only.
 
     .intel_syntax noprefix
     .section .rodata.program, "a"
@@ -23,6 +24,8 @@
     .set AT_EXECFN, 31
     .set STDERR, 2
     .set NOT_FOUND, 127
+    .set PATH_ROOM, 4096
+    .set PATH_END_ROOM, 16
 
     // rsi: behind the text that it points to
     .macro SKIP_TEXT
@@ -33,7 +36,7 @@
 
     // rdi: of this file with our command line
     .macro BECOME
-    mov rsi, rsp
+    mov rsi, r13
     mov rdx, r14
     mov eax, EXECVE
     syscall
@@ -48,6 +51,7 @@
 
 program_code:
     xor ebp, ebp
+    xor r8d, r8d
     xor r9d, r9d
     mov r12, [rsp]
     lea r13, [rsp + 8]
@@ -63,11 +67,18 @@ program_texts_field:
     lodsq
     test rax, rax
     jz .Lpair
+    cmp dword ptr [rax], 0x48544150 // "PATH"
+    je .Lpath_variable
     cmp dword ptr [rax], 0x47414D49 // "IMAG"
     jne .Lvariable
     cmp word ptr [rax + 4], 0x3D4F // "O="
     jne .Lvariable
     lea rbp, [rax + 6]
+    jmp .Lvariable
+.Lpath_variable:
+    cmp byte ptr [rax + 4], 0x3D // "="
+    jne .Lvariable
+    lea r8, [rax + 5]
     jmp .Lvariable
 
 .Lpair:
@@ -101,6 +112,7 @@ program_texts_field:
     jmp .Lword
 
 .Lstart:
+    mov r13, rsp
     inc rsi
     test r9, r9
     jnz .Lpath
@@ -112,20 +124,53 @@ program_texts_field:
     BECOME
     jmp .Lfailed
 .Lpath:
+    mov rbp, rsi
     mov rdi, rsi
     cmp byte ptr [rdi], 0
-    je .Lenv
-    mov r13, rsi
+    je .Lsearch
     BECOME
-    mov rsi, r13
+    mov rsi, rbp
     SKIP_TEXT
     jmp .Lpath
-.Lenv:
+
+.Lsearch:
     test r9, r9
     jnz .Lfailed
-    inc rdi
-    push rdi
+    mov rbp, r8
+    test rbp, rbp
+    jz .Lfailed
+    sub rsp, PATH_ROOM
+.Lentry:
+    mov rsi, rbp
+    mov rdi, rsp
+    lea rdx, [rsp + PATH_ROOM - PATH_END_ROOM]
+.Lbyte:
+    lodsb
+    test al, al
+    jz .Lentry_end
+    cmp al, 0x3A // ":"
+    je .Lentry_end
+    cmp rdi, rdx
+    je .Lbyte
+    stosb
+    jmp .Lbyte
+.Lentry_end:
+    mov rbp, rsi
+    movzx r10d, al
+    cmp rdi, rdx
+    je .Lnext_entry
+    cmp rdi, rsp // an empty one is the current folder
+    je .Lname
+    mov al, 0x2F // "/"
+    stosb
+.Lname:
+    mov rax, 0x6F67616D69 // "imago", 0
+    stosq
+    mov rdi, rsp
     BECOME
+.Lnext_entry:
+    test r10d, r10d
+    jnz .Lentry
 
 .Lfailed:
     mov rsi, rbx

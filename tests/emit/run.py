@@ -137,10 +137,18 @@ def exe_finds_imago(folder):
     for variables in ({}, {"IMAGO": ""}):
         result = start([path, "3"], env=environment(PATH=tools, **variables))
         assert result.status == 3 and result.out.startswith(shown(path, "3")), result
-    result = start([path], env=environment(PATH=folder.file("nowhere")))
-    assert result.status == 127 and "imago" in result.err, result
-    result = start([path], env=environment(IMAGO="/nowhere/imago", PATH=tools))
-    assert result.status == 127 and "put it where PATH finds it" in result.err, result
+    nowhere, long = folder.file("nowhere"), "/" + "x" * 9000
+    for folders in ([nowhere, tools], ["", tools], [long, tools], [tools, ""], [tools, long]):
+        result = start([path, "3"], env=environment(PATH=":".join(folders)))
+        assert result.status == 3 and result.out.startswith(shown(path, "3")), (folders, result)
+    result = start([path, "3"], env=environment(PATH=nowhere + ":"), cwd=tools)  # the current one
+    assert result.status == 3, result
+    for variables in ({"PATH": nowhere}, {"PATH": nowhere + ":" + long}, {"PATH": ""}, {},
+                      {"IMAGO": "/nowhere/imago", "PATH": tools}):
+        result = start([path], env=environment(**variables), cwd=folder.path)
+        assert result.status == 127 and result.err == (
+            "imago: error: cannot start imago, which this program needs: put it where PATH finds "
+            "it, or its path into IMAGO\n"), (variables, result)
 
 
 def exe_with_rights_ignores_environment(folder):
