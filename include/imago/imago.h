@@ -138,8 +138,8 @@ IMAGO_API void imago_engine_delete(ImagoEngine *engine);
  * NULL: ERROR_NO_INPUT, ERROR_IMAGE (damaged, other machine or version), ERROR_UNSUPPORTED (for
  * another system), ERROR_OS (also: the processor lacks what the code needs), ERROR_NO_MEMORY. */
 IMAGO_API ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *error);
-/* The same of an open file, which is borrowed during the call; refuses one that is too short. gdb
- * does not see it: there is no path that it could open. */
+/* The same of an open file, which is borrowed during the call; refuses one that is too short. If it
+ * has no path (memfd, unlinked), it is kept open for debuggers, unless too many are. */
 IMAGO_API ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error);
 /* An image in memory: copied once into an anonymous file, which is mapped. The same errors. */
 IMAGO_API ImagoImage *imago_image_open_bytes(ImagoEngine *engine, const void *bytes, size_t count,

@@ -108,13 +108,11 @@ static bool parse(RunArgs *run, Args *args) {
 
 // ---- Loading -----------------------------------------------------------------------------------
 
-// By a path where there is one, for debuggers. A module that was just compiled has a name in /proc
-// as long as its descriptor is open.
+// By its path where it has one, which spares looking for it.
 static ImagoImage *open_image(const Run *run, Error *err) {
-    char path[48];
-    (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), run->file.fd);
-    ImagoImage *image =
-        imago_image_open(run->guest.engine, run->file.is_anonymous ? path : run->args->file, NULL);
+    ImagoImage *image = run->file.is_anonymous
+                            ? NULL
+                            : imago_image_open(run->guest.engine, run->args->file, NULL);
     return image != NULL ? image : imago_image_open_fd(run->guest.engine, run->file.fd, err);
 }
 

@@ -10,8 +10,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/arch_valgrind.h"
@@ -130,6 +132,22 @@ usize runtime_debugger_path(const char *directory, const char *path, char *out) 
     return at + length + 1;
 }
 
+bool runtime_debugger_path_of(int fd, char out[DEBUGGER_MAX_PATH]) {
+    char link[DEBUGGER_FD_PATH];
+    struct stat of_fd, of_path;
+    if (fstat(fd, &of_fd) != 0 || of_fd.st_nlink == 0) {
+        return false; // a memfd, or unlinked
+    }
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t count = readlink(link, out, DEBUGGER_MAX_PATH - 1);
+    if (count <= 0) {
+        return false;
+    }
+    out[count] = 0;
+    return stat(out, &of_path) == 0 && of_fd.st_dev == of_path.st_dev &&
+           of_fd.st_ino == of_path.st_ino;
+}
+
 static void insert(struct link_map *entry) {
     entry->l_next = images.list.r_map;
     if (entry->l_next != NULL) {
@@ -149,7 +167,17 @@ static void take_out(const struct link_map *entry) {
     }
 }
 
+bool runtime_debugger_can_list(const ImagoImage *image) {
+    pthread_mutex_lock(&lock);
+    const bool has_list = find_chain();
+    pthread_mutex_unlock(&lock);
+    return has_list && image->view.dynamic_offset != 0;
+}
+
 void runtime_debugger_add(ImagoImage *image) {
+    if (image->path[0] == 0 && image->fd >= 0) {
+        (void)snprintf(image->path, DEBUGGER_FD_PATH, "/proc/%d/fd/%d", (int)getpid(), image->fd);
+    }
     if (image->path[0] == 0 || image->view.dynamic_offset == 0) {
         return;
     }

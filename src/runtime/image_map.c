@@ -168,8 +168,14 @@ bool runtime_image_read_end(const ImagoImage *image, const HostRead *read, Error
 
 // ---- Opening ------------------------------------------------------------------------------------
 
+// For instances, or as the only way that a debugger has to the file.
+static bool wants_file(const ImagoImage *image) {
+    return image->view.snapshot_bytes != 0 ||
+           (image->path[0] == 0 && runtime_debugger_can_list(image));
+}
+
 static bool may_keep_file(const ImagoImage *image) {
-    if (image->view.snapshot_bytes == 0) {
+    if (!wants_file(image)) {
         return false;
     }
     if (atomic_fetch_add(&image->engine->file_count, 1) < ENGINE_MAX_FILES) {
@@ -195,11 +201,12 @@ static void keep_file(ImagoImage *image, int fd, bool *takes) {
     }
 }
 
-// With the path, if it is known.
+// With the path, if it is known, or room for one by descriptor.
 static ImagoImage *image_new(ImagoEngine *engine, const char *path, Error *err) {
     char name[DEBUGGER_MAX_PATH];
     const usize name_bytes = runtime_debugger_path(engine->directory, path, name);
-    ImagoImage *image = mem_alloc(sizeof *image + name_bytes);
+    const usize room = name_bytes > DEBUGGER_FD_PATH ? name_bytes : DEBUGGER_FD_PATH;
+    ImagoImage *image = mem_alloc(sizeof *image + room);
     if (image == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
         return NULL;
@@ -211,31 +218,31 @@ static ImagoImage *image_new(ImagoEngine *engine, const char *path, Error *err) 
     return image;
 }
 
-// Does not take fd, unless it is to be kept and `takes`: then *takes becomes false. path: NULL if
-// it is not known.
-static ImagoImage *open_file(ImagoEngine *engine, int fd, const char *path, bool *takes,
-                             Error *err) {
+// Does not take fd, unless it is to be kept and `takes`: then *takes becomes false.
+//   path            NULL if it is not known
+//   trusts_headers  as map_file has it
+static ImagoImage *open_file(ImagoEngine *engine, int fd, const char *path, bool trusts_headers,
+                             bool *takes, Error *err) {
     ImagoImage *image = image_new(engine, path, err);
     if (image == NULL) {
         return NULL;
     }
-    const bool is_by_path = path != NULL && *path != 0;
-    if (!map_file(image, fd, is_by_path, err)) {
+    if (!map_file(image, fd, trusts_headers, err)) {
         mem_free(image);
         return NULL;
     }
     runtime_debugger_show_mapping(image, fd);
-    runtime_debugger_add(image);
     if (may_keep_file(image)) {
         keep_file(image, fd, takes);
     }
+    runtime_debugger_add(image);
     return image;
 }
 
-// Maps fd, and either closes it or keeps it.
+// Maps fd, and either closes it or keeps it. path: NULL if there is none.
 static ImagoImage *open_fd_take(ImagoEngine *engine, int fd, const char *path, Error *err) {
     bool takes = true;
-    ImagoImage *image = open_file(engine, fd, path, &takes, err);
+    ImagoImage *image = open_file(engine, fd, path, path != NULL && *path != 0, &takes, err);
     if (takes) {
         close(fd);
     }
@@ -255,7 +262,9 @@ ImagoImage *imago_image_open(ImagoEngine *engine, const char *path, ImagoError *
 
 ImagoImage *imago_image_open_fd(ImagoEngine *engine, int fd, ImagoError *error) {
     bool takes = false;
-    return open_file(engine, fd, NULL, &takes, error);
+    char path[DEBUGGER_MAX_PATH];
+    const bool has_path = runtime_debugger_path_of(fd, path);
+    return open_file(engine, fd, has_path ? path : NULL, false, &takes, error);
 }
 
 // Where the system forbids executable memfds, one that can never be execve'd is still allowed;

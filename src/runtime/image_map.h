@@ -17,8 +17,8 @@ struct ImagoImage {
     ImagoImage *next_buffer; // of the engine's list of those
     _Atomic bool is_whole; // the file is known to be as long as its headers say
     _Atomic bool is_cut;   // a page of the file was missing once; zeros may stand in its place
-    // The file, kept open if it has a memory snapshot, which each instance maps anew, and if not
-    // too many are open; else -1.
+    // The file, kept open if it has a memory snapshot, which each instance maps anew, or no path,
+    // and if not too many are open; else -1.
     int fd;
     bool is_borrowed; // the mapping is the embedder's
     struct link_map debugger_entry;

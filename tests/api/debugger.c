@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "world.h"
@@ -99,20 +100,64 @@ TEST(images_come_and_go) {
 }
 
 // A relative path becomes absolute, by the directory at the engine's start; without one there is no
-// entry.
+// entry. A descriptor's is found.
 TEST(paths) {
     EXPECT_EQ(chdir("/tmp"), 0);
     ImagoEngine *engine = imago_engine_new(NULL);
     ImagoImage *relative = imago_image_open(engine, paths[0] + strlen("/tmp/"), NULL);
     expect_counts(1, 0, 0);
     const int fd = open(paths[1], O_RDONLY | O_CLOEXEC);
-    ImagoImage *nameless = imago_image_open_fd(engine, fd, NULL);
-    EXPECT(relative != NULL && nameless != NULL);
-    expect_counts(1, 0, 0);
+    ImagoImage *by_fd = imago_image_open_fd(engine, fd, NULL);
+    EXPECT(relative != NULL && by_fd != NULL);
+    expect_counts(1, 1, 0);
     close(fd);
-    imago_image_delete(nameless);
+    imago_image_delete(by_fd);
     imago_image_delete(relative);
     expect_counts(0, 0, 0);
+    imago_engine_delete(engine);
+}
+
+// The path that is listed for an image that has none of its own. It leads to the image's file.
+static void expect_listed_by_fd(const char *path, const struct stat *file) {
+    struct stat found;
+    EXPECT_EQ(count_of(path), 1);
+    EXPECT_EQ(stat(path, &found), 0);
+    EXPECT(found.st_dev == file->st_dev && found.st_ino == file->st_ino);
+}
+
+// Without a path, or with another than it was opened by.
+TEST(no_paths) {
+    static const char TEXT[] = "(module (func (export \"f\")))";
+    ImagoEngine *engine = imago_engine_new(NULL);
+    char path[64];
+    struct stat file;
+    int fd = -1;
+    EXPECT(imago_compile_fd(TEXT, strlen(TEXT), &fd, NULL, NULL, NULL));
+    EXPECT_EQ(fstat(fd, &file), 0);
+    ImagoImage *image = imago_image_open_fd(engine, fd, NULL);
+    const int next = fcntl(fd, F_DUPFD_CLOEXEC, 0); // the image's copy took the number before
+    (void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), next - 1);
+    close(next);
+    close(fd);
+    if (chain() != NULL && chain()->list.r_version > 1) {
+        expect_listed_by_fd(path, &file);
+    }
+    imago_image_delete(image);
+    EXPECT_EQ(count_of(path), 0);
+    EXPECT(fcntl(next - 1, F_GETFD) < 0);
+
+    fd = open(paths[1], O_RDONLY | O_CLOEXEC);
+    char moved[80];
+    (void)snprintf(moved, sizeof moved, "%s.moved", paths[1]);
+    EXPECT_EQ(rename(paths[1], moved), 0);
+    EXPECT_EQ(link(paths[0], paths[1]), 0);
+    image = imago_image_open_fd(engine, fd, NULL);
+    EXPECT(image != NULL);
+    EXPECT_EQ(count_of(moved), chain() != NULL && chain()->list.r_version > 1);
+    EXPECT_EQ(count_of(paths[1]), 0);
+    close(fd);
+    imago_image_delete(image);
+    EXPECT_EQ(rename(moved, paths[1]), 0);
     imago_engine_delete(engine);
 }
 
@@ -218,6 +263,7 @@ TEST(library_unloaded) {
 static void run_all(void) {
     RUN(images_come_and_go);
     RUN(paths);
+    RUN(no_paths);
     RUN(other_namespaces);
     RUN(threads);
     RUN(library_unloaded);

@@ -166,6 +166,19 @@ def gdb_reads_a_core(guest):
     expect_in_order(output_of(["eu-stack", "--core", core, "-e", IMAGO]), SPIN_FRAMES)
 
 
+def gdb_names_an_embedders_module(guest):
+    """README's example, which compiles its module: the image is a file without a path."""
+    program = guest.path("embed")
+    compiler = first_of("cc", "gcc", "clang")
+    libraries = [os.path.join(BUILD, name) for name in ("libimago-compile.a", "libimago.a")]
+    text = output_of([compiler, "-g", "-I", os.path.join(ROOT, "include"),
+                      os.path.join(ROOT, "examples/embed.c"), *libraries, "-pthread",
+                      "-o", program])
+    assert os.path.exists(program), text
+    text = gdb("-ex", "break report", "-ex", "run", "-ex", "bt", program)
+    expect_in_order(text, ["Breakpoint 1", "#0 ", "report", " in run ", "entry_stub", "main"])
+
+
 def gdb_steps(guest):
     """gdb's walk at each instruction of calls and returns, compared by gdb_steps.py."""
     image = guest.path("steps")
@@ -354,9 +367,9 @@ def lldb_through_dlopen(guest):
 
 
 TESTS = [gdb_runs_an_image, gdb_runs_a_module, gdb_stops_in_a_function, gdb_attaches,
-         gdb_reads_a_core, gdb_steps, lldb_is_told, elfutils_attach, symbols_by_file_offset,
-         bpftrace_stacks, perf_report, perf_call_graph, valgrind_profiles, valgrind_names_traps,
-         frames_are_clean, backtrace_of_cpp,
+         gdb_reads_a_core, gdb_names_an_embedders_module, gdb_steps, lldb_is_told,
+         elfutils_attach, symbols_by_file_offset, bpftrace_stacks, perf_report, perf_call_graph,
+         valgrind_profiles, valgrind_names_traps, frames_are_clean, backtrace_of_cpp,
          backtrace_through_dlopen, lldb_through_dlopen]
 
 
