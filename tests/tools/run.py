@@ -149,18 +149,26 @@ def gdb_attaches(guest):
         expect_in_order(gdb("-p", str(pid), "-ex", "bt"), SPIN_FRAMES)
 
 
-def gdb_reads_a_core(guest):
+def allow_cores():
     with open("/proc/sys/kernel/core_pattern", encoding="ascii") as file:
         if not re.match(r"core\b", file.read()):
             raise Skip("core files go elsewhere")
     resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
-    with guest.spinning() as pid:
-        os.kill(pid, signal.SIGABRT)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def core_of(guest):
     cores = glob.glob(guest.path("core*"))
     if not cores:
         raise Skip("no core file was written")
-    core = cores[0]
+    return cores[0]
+
+
+def gdb_reads_a_core(guest):
+    allow_cores()
+    with guest.spinning() as pid:
+        os.kill(pid, signal.SIGABRT)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    core = core_of(guest)
     expect_in_order(gdb(IMAGO, core, "-ex", "bt"), SPIN_FRAMES)
     need("eu-stack")
     expect_in_order(output_of(["eu-stack", "--core", core, "-e", IMAGO]), SPIN_FRAMES)
@@ -177,6 +185,26 @@ def gdb_names_an_embedders_module(guest):
     assert os.path.exists(program), text
     text = gdb("-ex", "break report", "-ex", "run", "-ex", "bt", program)
     expect_in_order(text, ["Breakpoint 1", "#0 ", "report", " in run ", "entry_stub", "main"])
+
+
+HOST_FRAMES = ["host (", " in inner ", " in f ", "entry_stub", "call (", "main"]
+
+
+def gdb_in_a_host_function(guest):
+    """A dynamic program that waits or dies in C that the guest called; run, attached to, dead."""
+    program, image = client_of(guest, ["cc", "gcc", "clang"], "hostcall.c")
+    text = gdb("-ex", "break host", "-ex", "run", "-ex", "bt", "--args", program, image, "wait")
+    expect_in_order(text, ["Breakpoint 1", "#0 "] + HOST_FRAMES)
+    with subprocess.Popen([program, image, "wait"], stdin=subprocess.DEVNULL) as process:
+        try:
+            time.sleep(0.3)
+            text = gdb("-p", str(process.pid), "-ex", "bt")
+        finally:
+            process.kill()
+    expect_in_order(text, ["pause"] + HOST_FRAMES)
+    allow_cores()
+    output_of([program, image, "abort"], cwd=guest.folder)
+    expect_in_order(gdb(program, core_of(guest), "-ex", "bt"), ["abort"] + HOST_FRAMES)
 
 
 def gdb_steps(guest):
@@ -367,10 +395,10 @@ def lldb_through_dlopen(guest):
 
 
 TESTS = [gdb_runs_an_image, gdb_runs_a_module, gdb_stops_in_a_function, gdb_attaches,
-         gdb_reads_a_core, gdb_names_an_embedders_module, gdb_steps, lldb_is_told,
-         elfutils_attach, symbols_by_file_offset, bpftrace_stacks, perf_report, perf_call_graph,
-         valgrind_profiles, valgrind_names_traps, frames_are_clean, backtrace_of_cpp,
-         backtrace_through_dlopen, lldb_through_dlopen]
+         gdb_reads_a_core, gdb_names_an_embedders_module, gdb_in_a_host_function, gdb_steps,
+         lldb_is_told, elfutils_attach, symbols_by_file_offset, bpftrace_stacks, perf_report,
+         perf_call_graph, valgrind_profiles, valgrind_names_traps, frames_are_clean,
+         backtrace_of_cpp, backtrace_through_dlopen, lldb_through_dlopen]
 
 
 def main():
