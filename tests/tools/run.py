@@ -20,17 +20,20 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("IMAGO_BUILD", os.path.join(ROOT, "build")))
 IMAGO = os.path.abspath(os.environ.get("IMAGO", os.path.join(BUILD, "imago")))
 
-# Runs until it is killed; outer::spin() is the name as a C++ compiler writes it.
+# Runs until it is killed; names as compilers of C++ and Rust write them: outer::spin(),
+# outer::inner_spin(unsigned int), and between them mine::work.
 SPIN = """(module $spinner (memory (export "memory") 1)
-  (func $inner_spin (param i32) (result i32) (local i32)
+  (func $_ZN5outer10inner_spinEj (param i32) (result i32) (local i32)
     (loop $again
       (local.set 1 (i32.add (local.get 1)
         (i32.load (i32.and (local.get 0) (i32.const 0xFFFC)))))
       (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
     (local.get 1))
+  (func $_RNvC4mine4work (result i32)
+    (i32.add (i32.const 1) (call $_ZN5outer10inner_spinEj (i32.const 1000000))))
   (func $_ZN5outer4spinEv (result i32) (local i32)
     (loop $again
-      (local.set 0 (i32.add (local.get 0) (call $inner_spin (i32.const 1000000))))
+      (local.set 0 (i32.add (local.get 0) (call $_RNvC4mine4work)))
       (br $again))
     (local.get 0))
   (func (export "_start") (drop (call $_ZN5outer4spinEv))))"""
@@ -47,7 +50,12 @@ TRAP = """(module $trapper (memory (export "memory") 1)
   (func (export "_start") (drop (call $work)) (drop (call $outer_trap (i32.const -8)))))"""
 
 TRAP_FRAMES = ["inner_trap", "outer_trap", "_start", "entry_stub", "main"]
-SPIN_FRAMES = ["outer", "spin", "_start", "entry_stub", "main"]
+SPIN_FRAMES = ["outer::inner_spin(unsigned int)", "::work", "outer::spin()", "_start", "entry_stub",
+               "main"]
+# The demangler of elfutils knows no Rust.
+ELFUTILS_FRAMES = [frame.replace("::work", "work") for frame in SPIN_FRAMES]
+# Where the caller of a function without a frame is passed over, and parameters may be left out.
+SAMPLED_FRAMES = ["outer::inner_spin", "outer::spin", "_start", "entry_stub", "arch_enter"]
 
 
 class Skip(Exception):
@@ -171,7 +179,7 @@ def gdb_reads_a_core(guest):
     core = core_of(guest)
     expect_in_order(gdb(IMAGO, core, "-ex", "bt"), SPIN_FRAMES)
     need("eu-stack")
-    expect_in_order(output_of(["eu-stack", "--core", core, "-e", IMAGO]), SPIN_FRAMES)
+    expect_in_order(output_of(["eu-stack", "--core", core, "-e", IMAGO]), ELFUTILS_FRAMES)
 
 
 def gdb_names_an_embedders_module(guest):
@@ -238,11 +246,11 @@ def elfutils_attach(guest):
     with guest.spinning() as pid:
         text = output_of(["eu-stack", "-p", str(pid)])
         start = [line for line in guest.maps(pid) if "r-xp" in line][0].split("-")[0]
-        name = output_of(["eu-addr2line", "-f", "-p", str(pid), "0x" + start])
+        name = output_of(["eu-addr2line", "-C", "-f", "-p", str(pid), "0x" + start])
     if "not permitted" in text:
         raise Skip("eu-stack may not trace processes here")
-    expect_in_order(text, SPIN_FRAMES)
-    assert name.startswith("inner_spin\n"), name
+    expect_in_order(text, ELFUTILS_FRAMES)
+    assert name.startswith("outer::inner_spin(unsigned int)\n"), name
 
 
 def symbols_by_file_offset(guest):
@@ -250,7 +258,7 @@ def symbols_by_file_offset(guest):
     need("readelf")
     table = output_of(["readelf", "-sW", guest.path("spin")])
     symbols = re.findall(r"([0-9a-f]{16}) +(\d+) FUNC +LOCAL .* (\S+)$", table, re.M)
-    assert len(symbols) == 4, table
+    assert len(symbols) == 5, table
     with guest.spinning() as pid, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory, \
             open(guest.path("spin"), "rb") as file:
         line = [line for line in guest.maps(pid) if "r-xp" in line][0].split()
@@ -269,7 +277,7 @@ def bpftrace_stacks(guest):
                           "interval:s:1 { exit(); }"])
     if "@[" not in text:
         raise Skip("bpftrace cannot sample here")
-    expect_in_order(text, ["inner_spin", "_start", "entry_stub", "arch_enter"])
+    expect_in_order(text, SAMPLED_FRAMES)
 
 
 # ---- perf ----------------------------------------------------------------------------------------
@@ -287,10 +295,11 @@ def perf_report(guest):
     os.unlink(guest.path("gone"))
     report = ["report", "-i", data, "--stdio", "--sort", "symbol,dso"]
     text = output_of(perf + report)
-    assert re.search(r"inner_spin +gone", text), text
+    found = re.search(r"(outer::inner_spin(\(unsigned int\))?) +gone", text)
+    assert found, text
     if shutil.which("objdump"):
-        text = output_of(perf + ["annotate", "-i", data, "--stdio", "inner_spin"])
-        assert re.search(r"<inner_spin>:[^<]*add ", text), text
+        text = output_of(perf + ["annotate", "-i", data, "--stdio", found[1]])
+        assert re.search(r"outer::inner_spin[^<]*>:[^<]*add ", text), text
 
 
 def perf_call_graph(guest):
@@ -302,7 +311,7 @@ def perf_call_graph(guest):
     if not os.path.exists(data) or "samples)" not in text:
         raise Skip("perf cannot record here")
     text = output_of(["perf", "script", "-i", data, "-F", "ip,sym"])
-    expect_in_order(text, ["inner_spin", "_start", "entry_stub", "arch_enter"])
+    expect_in_order(text, SAMPLED_FRAMES)
 
 
 # ---- Valgrind ------------------------------------------------------------------------------------
