@@ -250,7 +250,9 @@ def static_needs_nothing(folder):
 def static_is_small(folder):
     need_static(emit(folder, "static-exe"))
     more = os.path.getsize(emit(folder, "static-exe")) - os.path.getsize(emit(folder, "image"))
-    if more > 500_000:
+    launcher = os.path.getsize(os.path.join(BUILD, "imago-launcher"))
+    assert more < launcher + 32_768, f"{more} bytes more, by a launcher of {launcher}"
+    if launcher > MAX_BEYOND_CODE:
         raise Skip("made without musl")
     assert more < MAX_BEYOND_CODE, more
 
