@@ -50,6 +50,10 @@ if [ "$purpose" = test ]; then
     want /usr/lib/wasm32-wasi/libc.a /usr/lib/wasm32-wasip1/libc.a -- wasi-libc
     want eu-elflint -- elfutils
     want gdb -- gdb
+    want lldb lldb-19 lldb-14 -- lldb
+    want perf -- linux-perf
+    want valgrind -- valgrind
+    want bpftrace -- bpftrace
     want strace -- strace
     # Images for Windows: their unwind tables read, and one run.
     want llvm-readobj-19 llvm-readobj -- llvm$version
