@@ -54,6 +54,7 @@ if [ "$purpose" = test ]; then
     want perf -- linux-perf
     want valgrind -- valgrind
     want bpftrace -- bpftrace
+    want qemu-x86_64 -- qemu-user # processors that lack something
     want strace -- strace
     # Images for Windows: their unwind tables read, and one run.
     want llvm-readobj-19 llvm-readobj -- llvm$version

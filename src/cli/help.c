@@ -11,7 +11,8 @@ static const char *const NOTES[CMD_COUNT] = {
         "What stands behind FILE belongs to the guest. With --invoke these are the arguments of\n"
         "the function: integers (decimal or 0x), floating-point numbers (nan, inf too), or null.\n"
         "The exit status is the guest's; 134 after a trap, 65 for a bad module, 66 if FILE cannot\n"
-        "be read, 69 for a module that needs what this version does not do, 71 for a limit.\n",
+        "be read, 69 for a module that needs what this version does not do, 71 for a limit or an\n"
+        "image that needs what this processor lacks.\n",
     [CMD_COMPILE] = "The image appears under its name only when it is complete.\n",
     [CMD_WAST] = "The last line is 'N passed, N failed, N skipped'; exit status 1 if any failed.\n",
     [CMD_INSPECT] =

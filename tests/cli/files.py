@@ -1,6 +1,7 @@
 """Outputs, pipes, limits: what a table of rows cannot say."""
 import os
 import resource
+import shutil
 import subprocess
 import threading
 
@@ -196,6 +197,26 @@ def input_changes_while_compiled(folder):
     expect(run(["compile", module, "-o", image]), 0)
 
 
+def processor_without_features(folder):
+    """A processor of 2006 compiles the same image, and refuses to run it."""
+    if shutil.which("qemu-x86_64") is None or "asan" in IMAGO:
+        raise Skip("no qemu-x86_64, or one that cannot run sanitized programs")
+    image, other = image_of(folder), folder.file("other.image")
+
+    def on_old(*command):
+        done = subprocess.run(["qemu-x86_64", "-cpu", "core2duo", IMAGO, *command],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+    lacks = "the image needs sse4.1 popcnt, which this processor lacks"
+    expect(on_old("run", "--invoke", "add", image, "1", "2"), 71,
+           f"imago: error: {image}: {lacks}\n", "")
+    expect(on_old("inspect", image), 0, "", None)
+    expect(on_old("compile", folder.file("lib.wat"), "-o", other), 0)
+    with open(image, "rb") as one, open(other, "rb") as two:
+        assert one.read() == two.read(), "another image"
+
+
 def image_is_cut_while_it_is_shown(folder):
     """The tool waits, its output unread, while the file is cut: to a few pages, or by a byte."""
     image = folder.file("many.image")
@@ -311,7 +332,7 @@ TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
     guest_loses_its_output, damaged_image, verified_image, image_for_another_processor,
-    input_changes_while_compiled, image_is_cut_while_it_is_shown, image_is_cut_while_it_runs,
-    little_address_space, few_descriptors, leaves_nothing_when_killed, stays_below_a_file_size,
-    takes_long_names, statistics,
+    processor_without_features, input_changes_while_compiled, image_is_cut_while_it_is_shown,
+    image_is_cut_while_it_runs, little_address_space, few_descriptors, leaves_nothing_when_killed,
+    stays_below_a_file_size, takes_long_names, statistics,
 ]
