@@ -135,7 +135,7 @@ TEST(lists_are_on_the_page) {
 #include "image/lists.def"
 #undef LIST
         ;
-    expect_on_page("| `field` | `Record` | meaning | %sValue types", LISTS);
+    expect_on_page("| table | record | content | |---|---|---| %sValue types", LISTS);
 }
 
 TEST(spans_are_on_the_page) {
