@@ -247,8 +247,8 @@ static void show_func(Inspect *in, u32 i) {
     } else {
         put(in, "%8" PRIx32 "  %8" PRIu32 "  ", func.text_offset, func.text_bytes);
     }
-    put_str(in, image_func_name(in->image, i));
-    put(in, "  ");
+    char name[256];
+    put(in, "%s  ", cli_func_name(in->image, i, name, sizeof name));
     put_type(in, func.type);
 }
 

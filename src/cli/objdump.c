@@ -92,13 +92,10 @@ static bool collect_pieces(Dump *dump) {
 
 // "name" of a function, or what else there is to call a piece.
 static const char *piece_name(const Dump *dump, const Piece *piece, char *out, usize out_bytes) {
-    const bool is_func = piece->kind[0] == 'f';
-    const Str name = is_func ? image_func_name(dump->image, piece->index) : STR("");
-    if (name.count != 0) {
-        return str_printable(name, out, out_bytes);
+    if (piece->kind[0] == 'f') {
+        return cli_func_name(dump->image, piece->index, out, out_bytes);
     }
-    (void)snprintf(out, out_bytes, is_func ? "%s %" PRIu32 : "%s of type %" PRIu32, piece->kind,
-                   piece->index);
+    (void)snprintf(out, out_bytes, "%s of type %" PRIu32, piece->kind, piece->index);
     return out;
 }
 
@@ -110,7 +107,7 @@ static void print_funcs(const Dump *dump) {
     for (u32 i = 0; i < image->func_count; i++) {
         const ImageFunc func = image_func(image, i);
         char name[256], type[TYPE_TEXT_BYTES];
-        (void)str_printable(image_func_name(image, i), name, sizeof name);
+        (void)cli_func_name(image, i, name, sizeof name);
         if (func.text_offset == ID_NONE) {
             printf("  %6" PRIu32 "    import         -  %s ", i, name);
         } else {
@@ -224,9 +221,12 @@ static bool is_wanted(const Dump *dump, const Piece *piece) {
     char *end = NULL;
     const u64 index = strtoull(dump->func, &end, 10);
     const bool is_index = *end == 0 && index == piece->index;
-    return piece->kind[0] == 'f' &&
-           (is_index || str_equal(image_func_name(dump->image, piece->index),
-                                  str_of(dump->func)));
+    char made[32];
+    Str name = image_func_name(dump->image, piece->index);
+    name = name.count != 0
+               ? name
+               : str_of(cli_func_name(dump->image, piece->index, made, sizeof made));
+    return piece->kind[0] == 'f' && (is_index || str_equal(name, str_of(dump->func)));
 }
 
 // False: --func names no function.
@@ -247,7 +247,7 @@ static int unknown_func(const Dump *dump, const char *path) {
     char nearest[64] = "", printable[64];
     u32 best = 4;
     for (u32 i = 0; i < dump->image->func_count; i++) {
-        (void)str_printable(image_func_name(dump->image, i), printable, sizeof printable);
+        (void)cli_func_name(dump->image, i, printable, sizeof printable);
         const u32 distance = str_distance(dump->func, printable, best);
         if (distance < best) {
             best = distance;

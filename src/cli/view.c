@@ -1,11 +1,13 @@
 #include "cli/view.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "cli/cut.h"
 #include "cli/input.h"
 #include "cli/report.h"
@@ -66,6 +68,15 @@ int cli_view(const ViewArgs *args, CliShow *show, void *env) {
         close(file.fd);
     }
     return status;
+}
+
+const char *cli_func_name(const Image *image, u32 func, char *out, usize out_bytes) {
+    const Str name = image_func_name(image, func);
+    if (name.count != 0) {
+        return str_printable(name, out, out_bytes);
+    }
+    (void)snprintf(out, out_bytes, "func%" PRIu32, func);
+    return out;
 }
 
 typedef struct TextOut {

@@ -33,4 +33,8 @@ int cli_view_fd(const char *path, int fd, CliShow *show, void *env);
 // "(i32 i64) -> (f32)" of a function type, cut to fit. Returns `out`.
 const char *cli_type_text(const Image *image, u32 type_index, char *out, usize out_bytes);
 
+// The function's name, cut to fit, or what its symbol is called if it has none: "func12". Returns
+// `out`.
+const char *cli_func_name(const Image *image, u32 func, char *out, usize out_bytes);
+
 #endif

@@ -121,6 +121,25 @@ def objdump_shows_one_function(folder):
     assert status == 2 and "no function 'nosuch'" in err, err
 
 
+def functions_without_names(folder):
+    """None, or an empty one: tools show what the symbols are called."""
+    path, image = folder.file("nameless.wat"), folder.file("nameless.image")
+    with open(path, "w") as file:
+        file.write('(module (import "m" "f" (func)) (func (call 2)) (func (export "")) (func $x))')
+    assert run(["compile", path, "-o", image])[0] == 0
+    if shutil.which("readelf"):
+        table = subprocess.run(["readelf", "-sW", image], stdout=subprocess.PIPE, check=True)
+        assert re.search(rb" func1\n.* func2\n.* x\n", table.stdout), table.stdout
+    for command in (["inspect"], ["objdump", "--funcs"]):
+        out = run(command + [image])[1]
+        for i, name in enumerate(["func0", "func1", "func2", "x"]):
+            assert re.search(rf"^ +{i} .* {name} +\(\) -> \(\)$", out, re.MULTILINE), out
+    status, out, _ = run(["objdump", "--func", "func1", image])
+    assert status == 0 and re.search(r"^[0-9a-f]{8} <func1> index 1 ", out), out
+    assert "-> func2" in out or "call" not in out, out
+    assert run(["objdump", "--func", "func3", image])[0] == 2
+
+
 MANY_PARTS = """
 (module $parts (import "env" "f" (func (param i32))) (import "env" "g" (global f32))
   (memory (export "m") 1 3) (table 2 funcref) (elem (i32.const 0) $h $h)
@@ -293,7 +312,7 @@ def shows_progress(folder):
 TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
     completions_parse, bash_completes, objdump_shows_everything, objdump_maps_all,
-    objdump_knows_calls, objdump_shows_one_function, inspect_shows_everything,
-    inspect_fits_any_width, inspect_draws_to_scale, scripts_pass, scripts_fail, scripts_skip_simd,
-    scripts_that_are_none, shows_progress,
+    objdump_knows_calls, objdump_shows_one_function, functions_without_names,
+    inspect_shows_everything, inspect_fits_any_width, inspect_draws_to_scale, scripts_pass,
+    scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
 ]
