@@ -43,7 +43,7 @@ typedef struct ImagoCompileOptions {
 /* What was done; filled on success if asked for. */
 typedef struct ImagoCompileStats {
     uint64_t wasm_bytes, code_bytes; /* of the module, of its code section */
-    uint64_t text_bytes, image_bytes;
+    uint64_t text_bytes, padding_bytes, image_bytes; /* padding: of the text, between functions */
     uint32_t func_count;
     uint64_t decode_ns, compile_ns, link_ns, write_ns; /* wall clock */
 } ImagoCompileStats;

@@ -34,8 +34,8 @@ static void print_stats(const CompileArgs *c, const ImagoCompileStats *stats) {
     const u64 work_ns = stats->decode_ns + stats->compile_ns;
     fprintf(stderr, "%s: %" PRIu32 " functions, %" PRIu64 " bytes of module, %" PRIu64 " of code\n",
             c->input, stats->func_count, stats->wasm_bytes, stats->code_bytes);
-    fprintf(stderr, "%s: %" PRIu64 " bytes of text, %" PRIu64 " of image\n", c->output,
-            stats->text_bytes, stats->image_bytes);
+    fprintf(stderr, "%s: %" PRIu64 " bytes of text (%" PRIu64 " padding), %" PRIu64 " of image\n",
+            c->output, stats->text_bytes, stats->padding_bytes, stats->image_bytes);
     fprintf(stderr, "decode %.2f ms, compile %.2f ms, link %.2f ms, write %.2f ms",
             ms_of(stats->decode_ns), ms_of(stats->compile_ns), ms_of(stats->link_ns),
             ms_of(stats->write_ns));

@@ -106,6 +106,16 @@ static void show_needs(Inspect *in) {
     end_line(in);
 }
 
+static void show_padding(Inspect *in) {
+    const u64 total = in->image->text_bytes;
+    u64 padding;
+    if (image_text_padding(in->image, &padding)) {
+        put(in, "  padding   %" PRIu64 " bytes, %.1f %% of the text", padding,
+            100.0 * (f64)padding / (f64)(total != 0 ? total : 1));
+        end_line(in);
+    }
+}
+
 static void show_facts(Inspect *in) {
     const Image *image = in->image;
     u8 id[IMAGE_BUILD_ID_BYTES];
@@ -132,6 +142,7 @@ static void show_facts(Inspect *in) {
         put(in, "  start     function %" PRIu32, image->start_func);
         end_line(in);
     }
+    show_padding(in);
 }
 
 // ---- Sections ----------------------------------------------------------------------------------

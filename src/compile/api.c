@@ -116,6 +116,7 @@ static bool compile_to(const void *bytes, usize count, int fd, const ImagoCompil
             .wasm_bytes = count,
             .code_bytes = done.code_bytes,
             .text_bytes = done.text_bytes,
+            .padding_bytes = done.padding_bytes,
             .image_bytes = done.image_bytes,
             .func_count = done.func_count,
             .decode_ns = done.decode_ns,

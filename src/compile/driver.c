@@ -303,6 +303,7 @@ static bool link_module(Drive *drive, Arena *arena, int fd, DriverStats *stats, 
     LinkStats link_stats = {0};
     TRY(link_image(&input, fd, &link_stats, err));
     stats->text_bytes = link_stats.text_bytes;
+    stats->padding_bytes = link_stats.padding_bytes;
     stats->image_bytes = link_stats.image_bytes;
     return true;
 }

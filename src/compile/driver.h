@@ -18,7 +18,7 @@ typedef struct DriverOptions {
 } DriverOptions;
 
 typedef struct DriverStats {
-    u64 code_bytes, text_bytes, image_bytes;
+    u64 code_bytes, text_bytes, padding_bytes, image_bytes;
     u32 func_count;
     u64 decode_ns, compile_ns, link_ns;
 } DriverStats;

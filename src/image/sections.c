@@ -99,6 +99,21 @@ bool image_build_id(const Image *image, u8 out[IMAGE_BUILD_ID_BYTES]) {
     return true;
 }
 
+bool image_text_padding(const Image *image, u64 *bytes) {
+    ImageSection section;
+    TRY(image_section_find(image, STR(".symtab"), &section) && section.type == SHT_SYMTAB);
+    *bytes = image->text_bytes;
+    for (u64 at = 0; at + sizeof(Elf64_Sym) <= section.bytes; at += sizeof(Elf64_Sym)) {
+        Elf64_Sym symbol;
+        memcpy(&symbol, image->bytes + section.offset + at, sizeof symbol);
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC) {
+            TRY(symbol.st_size <= *bytes);
+            *bytes -= symbol.st_size;
+        }
+    }
+    return true;
+}
+
 Str image_producer(const Image *image) {
     ImageSection comment;
     if (!image_section_find(image, STR(".comment"), &comment)) {

@@ -21,6 +21,9 @@ bool image_section_find(const Image *image, Str name, ImageSection *out);
 
 // False: there is none before the header.
 bool image_build_id(const Image *image, u8 out[IMAGE_BUILD_ID_BYTES]);
+// How much of the text no symbol of .symtab covers: padding between functions. False: there are no
+// symbols, or wrong ones. O(symbols).
+bool image_text_padding(const Image *image, u64 *bytes);
 // What made the image, as .comment says it; empty if that is not recorded.
 Str image_producer(const Image *image);
 

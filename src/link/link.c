@@ -149,8 +149,8 @@ bool link_image(const LinkInput *input, int fd, LinkStats *stats, Error *err) {
         .container = CONTAINERS[input->platform], .platform = &PLATFORMS[input->platform]};
     arena_init(&linker.arena);
     const bool ok = link_landing(&linker, fd);
-    if (stats != NULL) {
-        *stats = (LinkStats){linker.text_bytes, linker.image_bytes};
+    if (ok && stats != NULL) {
+        *stats = (LinkStats){linker.text_bytes, place_padding_bytes(&linker), linker.image_bytes};
     }
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         writer_free(&linker.sections[i]);

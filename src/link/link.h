@@ -46,7 +46,7 @@ typedef struct LinkInput {
 } LinkInput;
 
 typedef struct LinkStats {
-    u64 text_bytes, image_bytes;
+    u64 text_bytes, padding_bytes, image_bytes; // padding is part of the text
 } LinkStats;
 
 // Writes the image to `fd` from offset 0, truncating nothing: an empty file. The same bytes for the

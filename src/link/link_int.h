@@ -131,6 +131,8 @@ struct Linker {
 bool place_blobs(Linker *linker);
 // The blobs' read-only data, behind the frozen tables.
 void place_rodata(Linker *linker);
+// What the text holds beside pieces, once they are placed.
+u64 place_padding_bytes(const Linker *linker);
 // Patches the code of all outputs, makes that of veneers. After layout. ERR_LIMIT.
 bool place_resolve(Linker *linker);
 // Where a blob starts that follows what ends at text offset `at`.

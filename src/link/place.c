@@ -149,6 +149,14 @@ bool place_blobs(Linker *linker) {
                 (unsigned long long)linker->text_bytes, IMAGE_MAX_BYTES);
 }
 
+u64 place_padding_bytes(const Linker *linker) {
+    u64 bytes = linker->text_bytes;
+    for (u32 i = 0; i < linker->piece_count; i++) {
+        bytes -= linker->pieces[i].bytes;
+    }
+    return bytes;
+}
+
 void place_rodata(Linker *linker) {
     Writer *rodata = &linker->sections[SECTION_RODATA];
     for (u32 i = 0; i < linker->input->blob_count; i++) {

@@ -150,7 +150,8 @@ MANY_PARTS = """
 INSPECTED = (
     r"image of \d+ bytes", "format    2, for x86_64-linux", r"made by   imago \d.* baseline",
     r"needs     x86-64 sse4.1 popcnt$", r"build-id  [0-9a-f]{40}$", "module    parts",
-    "start     function 1", r"^  \.text +\d+ +[\d.]+ %  #+$", r"^  headers and padding +\d+",
+    "start     function 1", r"padding   \d+ bytes, .* % of the text$",
+    r"^  \.text +\d+ +[\d.]+ %  #+$", r"^  headers and padding +\d+",
     r"types: 2\n +0  \(i32\) -> \(\)\n +1  \(\) -> \(\)",
     r"imports: 2\n +0  function  env.f  \(i32\) -> \(\)\n +1  global    env.g  f32",
     r"exports: 2\n +0  function      1  h  \(\) -> \(\)\n +1  memory        0  m  1 to 3 pages",
@@ -192,6 +193,19 @@ def inspect_draws_to_scale(folder):
             assert len(bar) == -(-100 * int(size) // max(sizes)), out
             assert abs(float(percent) - 100 * int(size) / sum(sizes)) < 0.06, out
         assert len(rows) == out.count("\n  .") and "in one of the above" in out, out
+
+
+def padding_is_told(folder):
+    """By the compiler and by what looks at its image, the same number."""
+    image = folder.file("padded.image")
+    told = []
+    for options in ([], ["--func-padding", "100"]):
+        err = run(["compile", folder.file("lib.wat"), "-o", image, "--stats"] + options)[2]
+        out = run(["inspect", image])[1]
+        told.append(int(re.search(r" bytes of text \((\d+) padding\)", err)[1]))
+        assert re.search(rf"^  padding   {told[-1]} bytes, [\d.]+ % of the text$", out, re.M), out
+    funcs = int(re.search(r"^functions: (\d+)", run(["inspect", image])[1], re.M)[1])
+    assert told[1] - told[0] >= 100 * (funcs - 1), told
 
 
 def inspect_fits_any_width(folder):
@@ -313,6 +327,6 @@ TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
     completions_parse, bash_completes, objdump_shows_everything, objdump_maps_all,
     objdump_knows_calls, objdump_shows_one_function, functions_without_names,
-    inspect_shows_everything, inspect_fits_any_width, inspect_draws_to_scale, scripts_pass,
-    scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
+    inspect_shows_everything, inspect_fits_any_width, inspect_draws_to_scale, padding_is_told,
+    scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
 ]
