@@ -58,8 +58,9 @@ static bool write_standalone(const Image *image, const char *const *words, const
     FileBytes launcher;
     if (!cli_place_of("imago-launcher", path)) {
         return fail(err, UNSUPPORTED, ERROR_NO_OFFSET,
-                    "stand-alone programs need imago-launcher, which this build of imago has not "
-                    "(it is made where musl-gcc is)");
+                    "stand-alone programs need imago-launcher (made where musl-gcc is), and there "
+                    "is none in %s",
+                    cli_place_text(path));
     }
     TRY(file_read(&launcher, path, err));
     Writer out = {0};

@@ -271,6 +271,18 @@ def launcher_alone(_):
     assert result.status == 2 and "static-exe" in result.err, result
 
 
+def launcher_is_missed(folder):
+    """The message names the places where it is looked for."""
+    command = folder.file("imago")
+    shutil.copy(IMAGO, command)
+    result = start([command, "compile", folder.file("guest.wat"), "--emit", "static-exe", "-o",
+                    folder.file("out")])
+    where = os.path.realpath(folder.path)
+    assert result.status == 69 and result.err.endswith(
+        f" need imago-launcher (made where musl-gcc is), and there is none in {where} and its "
+        "../libexec/imago\n"), result
+
+
 def wrong_use(folder):
     wat = folder.file("guest.wat")
     library = os.path.join(ROOT, "examples", "add.wat")
@@ -388,8 +400,8 @@ TESTS = [
     exe_behaves, exe_is_an_image, exe_starts_without_a_caller, exe_finds_imago,
     exe_with_rights_ignores_environment, exe_started_by_path, options_are_kept,
     long_options_are_kept, static_behaves, static_is_no_image, static_needs_nothing,
-    static_is_small,
-    static_has_no_compiler, launcher_alone, wrong_use, same_bytes, only_code_is_executable,
+    static_is_small, static_has_no_compiler, launcher_alone, launcher_is_missed, wrong_use,
+    same_bytes, only_code_is_executable,
     dlopen_behaves, well_formed,
 ]
 
