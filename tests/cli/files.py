@@ -1,7 +1,11 @@
 """Outputs, pipes, limits: what a table of rows cannot say."""
+import errno
+import fcntl
 import os
+import re
 import resource
 import shutil
+import struct
 import subprocess
 import threading
 
@@ -154,6 +158,75 @@ def verified_image(folder):
         assert (status, out) == (65, ""), f"byte {at}: {status}, {out}, {err}"
     expect(run(["verify", folder.file("nosuch"), path]), 66, "No such file")
     expect(run(["verify", folder.path]), 66, "is a directory")
+
+
+USES_OF_AN_IMAGE = [["run", "--verify", "--invoke", "add"], ["run", "--invoke", "add"], ["verify"],
+                    ["inspect"], ["objdump"]]
+
+
+def use_image(before, image):
+    """Everything that can be done with an image; `before` is the start of the command line."""
+    for command in USES_OF_AN_IMAGE:
+        words = ["1", "2"] if "run" in command else []
+        done = subprocess.run(before + [IMAGO] + command + [image] + words,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+        assert done.returncode == 0, f"{command}: {done}"
+        assert not words or done.stdout == b"3\n", f"{command}: {done}"
+
+
+def image_is_never_written(folder):
+    """Readable only, on a file system mounted read-only, and nobody even tries to write."""
+    image = image_of(folder)
+    os.chmod(image, 0o444)
+    script = ('mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && ! touch "$1/x" && '
+              'shift && exec "$@"')
+    before = ["unshare", "-rm", "sh", "-c", script, "sh", folder.path]
+    try:
+        subprocess.run(before + ["true"], check=True, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError) as why:
+        raise Skip("mounting is not permitted here") from why
+    use_image(before, image)
+    if shutil.which("strace") is None:
+        raise Skip("no strace, to see how the image is opened")
+    for command in USES_OF_AN_IMAGE:
+        done = subprocess.run(["strace", "-f", "-e", "trace=open,openat,openat2", IMAGO] + command +
+                              [image, "1", "2"][:3 if "run" in command else 1],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, check=False)
+        opened = [line for line in done.stderr.decode().splitlines() if f'"{image}"' in line]
+        if not opened:
+            raise Skip("strace may not trace here")
+        assert all(re.search(r"O_RDONLY", line) for line in opened), opened
+
+
+def image_under_fs_verity(folder):
+    """The kernel checks each page; where it has fs-verity, and root may mount a file."""
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        raise Skip("no root, or no mkfs.ext4")
+    disk, mounted = folder.file("disk"), folder.file("mounted")
+    with open(disk, "wb") as file:
+        file.truncate(16 << 20)
+    os.mkdir(mounted)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "verity", "-b", "4096", disk], check=True)
+    if subprocess.run(["mount", "-o", "loop", disk, mounted], stderr=subprocess.DEVNULL,
+                      check=False).returncode != 0:
+        raise Skip("mounting is not permitted here")
+    try:
+        image = os.path.join(mounted, "image")
+        shutil.copy(image_of(folder), image)
+        enable = struct.pack("<IIII112x", 1, 1, 4096, 0)  # version, SHA-256, block, no salt
+        file = os.open(image, os.O_RDONLY)
+        try:
+            fcntl.ioctl(file, 0x40806685, enable)  # FS_IOC_ENABLE_VERITY
+        except OSError as why:
+            assert why.errno in (errno.EOPNOTSUPP, errno.ENOTTY), why
+            raise Skip("a kernel without fs-verity") from why
+        finally:
+            os.close(file)
+        use_image([], image)
+    finally:
+        subprocess.run(["umount", mounted], check=True)
 
 
 def image_for_another_processor(folder):
@@ -331,8 +404,9 @@ def statistics(folder):
 TESTS = [
     runs_an_image, compiles_to_standard_output, keeps_the_input, refuses_bad_outputs,
     leaves_devices_alone, replaces_an_old_image, unreadable_input, loses_its_own_output,
-    guest_loses_its_output, damaged_image, verified_image, image_for_another_processor,
-    processor_without_features, input_changes_while_compiled, image_is_cut_while_it_is_shown,
-    image_is_cut_while_it_runs, little_address_space, few_descriptors, leaves_nothing_when_killed,
-    stays_below_a_file_size, takes_long_names, statistics,
+    guest_loses_its_output, damaged_image, verified_image, image_is_never_written,
+    image_under_fs_verity, image_for_another_processor, processor_without_features,
+    input_changes_while_compiled, image_is_cut_while_it_is_shown, image_is_cut_while_it_runs,
+    little_address_space, few_descriptors, leaves_nothing_when_killed, stays_below_a_file_size,
+    takes_long_names, statistics,
 ]
