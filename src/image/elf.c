@@ -74,11 +74,6 @@ static bool is_standalone(const ElfCheck *check) {
 }
 
 static bool check_load(ElfCheck *check, u32 i, u64 where, const Elf64_Phdr *segment) {
-    if ((segment->p_flags & PF_W) != 0 && is_standalone(check)) {
-        return fail(check->err, IMAGE, ERROR_NO_OFFSET,
-                    "a stand-alone program, not an image: it runs by itself, and has only what "
-                    "that takes of the image it was made of");
-    }
     if ((segment->p_flags & PF_W) != 0) {
         return DAMAGED(check, where, "segment %u is writable", i);
     }
@@ -191,6 +186,11 @@ static bool check_segment(ElfCheck *check, u32 i) {
 static bool check_segments(ElfCheck *check) {
     const Elf64_Ehdr *header = &check->header;
     const u64 where = offsetof(Elf64_Ehdr, e_phoff);
+    if (is_standalone(check)) {
+        return fail(check->err, IMAGE, ERROR_NO_OFFSET,
+                    "a stand-alone program, not an image: it runs by itself, and has only what "
+                    "that takes of the image it was made of");
+    }
     if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
         header->e_phnum > IMAGE_MAX_SEGMENTS) {
         return DAMAGED(check, where, "%u program headers of %u bytes", header->e_phnum,
