@@ -158,7 +158,9 @@ TEST(cuts_are_found) {
     for (u32 i = 0; i < COUNT_OF(SAMPLES); i++) {
         for (usize count = 0; count < SAMPLES[i].count; count += CUT_STEP) {
             accepted += is_accepted(engine, SAMPLES[i].bytes, count);
-            accepted += is_accepted_by_path(engine, SAMPLES[i].bytes, count);
+            // Where only the last byte is missing, a zero, the mapping is that of the whole file.
+            accepted += count + 1 != SAMPLES[i].count &&
+                        is_accepted_by_path(engine, SAMPLES[i].bytes, count);
         }
     }
     EXPECT_EQ(accepted, 0);
