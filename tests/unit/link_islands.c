@@ -33,8 +33,11 @@ static u32 toy_veneer(u8 *at) {
         .name = "toy",                                                                             \
         .fixup_kinds =                                                                             \
             (const UseKind[KIND_COUNT]){                                                           \
-                [CALL] = {"call", (reach), (reach), VENEER_BYTES, FAR, toy_patch, toy_veneer},     \
-                [FAR] = {"far", UINT32_MAX, UINT32_MAX, 0, 0, toy_patch, NULL},                    \
+                [CALL] = {.name = "call", .forward = (reach), .backward = (reach),                 \
+                          .veneer_bytes = VENEER_BYTES, .veneer_kind = FAR, .patch = toy_patch,    \
+                          .veneer = toy_veneer},                                                   \
+                [FAR] = {.name = "far", .forward = UINT32_MAX, .backward = UINT32_MAX,             \
+                         .patch = toy_patch},                                                      \
             },                                                                                     \
         .fixup_kind_count = KIND_COUNT, .call_kind = CALL, .func_align = 4,                        \
     }
