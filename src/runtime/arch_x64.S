@@ -27,15 +27,20 @@ arch_text_start:
 \name:
     .endm
 
-// rdi entry, rsi values, rdx store, rcx outer
-FUNC arch_enter
-    .cfi_startproc
-    .cfi_signal_frame
+    // The frame that all have, described by rbp from here on.
+    .macro FRAME
     push rbp
     .cfi_def_cfa_offset 16
     .cfi_offset rbp, -16
     mov rbp, rsp
     .cfi_def_cfa_register rbp
+    .endm
+
+// rdi entry, rsi values, rdx store, rcx outer
+FUNC arch_enter
+    .cfi_startproc
+    .cfi_signal_frame
+    FRAME
     push rbx
     .cfi_offset rbx, -24
     push r12
@@ -123,11 +128,7 @@ arch_lost:
 FUNC arch_builtin_entry
     .cfi_startproc
     .cfi_signal_frame
-    push rbp
-    .cfi_def_cfa_offset 16
-    .cfi_offset rbp, -16
-    mov rbp, rsp
-    .cfi_def_cfa_register rbp
+    FRAME
     mov r10, [r13 + ARCH_VMCTX_EXEC]
     mov [r10 + ARCH_EXEC_EXIT_FP], rbp
     mov [r10 + ARCH_EXEC_WASM_SP], rsp
@@ -147,11 +148,7 @@ FUNC arch_builtin_entry
 FUNC arch_table_entry
     .cfi_startproc
     .cfi_signal_frame
-    push rbp
-    .cfi_def_cfa_offset 16
-    .cfi_offset rbp, -16
-    mov rbp, rsp
-    .cfi_def_cfa_register rbp
+    FRAME
     sub rsp, ARCH_SAVED_BYTES
     mov [rsp], rax
     mov [rsp + 8], rcx
@@ -197,11 +194,7 @@ FUNC arch_table_entry
 FUNC arch_host_stub
     .cfi_startproc
     .cfi_signal_frame
-    push rbp
-    .cfi_def_cfa_offset 16
-    .cfi_offset rbp, -16
-    mov rbp, rsp
-    .cfi_def_cfa_register rbp
+    FRAME
     sub rsp, ARCH_SPILL_BYTES
     mov [rsp], rdi
     mov [rsp + 8], rsi
