@@ -150,7 +150,6 @@ HostFunc *runtime_host_func_open(ImagoEngine *engine, const ImagoFuncType *type,
     if (type->result_count != 0) {
         memcpy(host->types + type->param_count, type->results, type->result_count);
     }
-    host->engine = engine;
     host->type = (FuncType){host->types, type->param_count, type->result_count};
     fill_host_func(host, callback, env);
     if (!runtime_engine_sig(engine, &host->type, &host->ref.sig, err)) {

@@ -14,8 +14,8 @@ typedef struct HostFunc {
     u32 values_bytes, pop_bytes;
     VmFuncRef ref;
     FuncType type; // types owned, behind the record
-    ImagoEngine *engine;   // whose type ids ref.sig is of
-    struct HostFunc *next; // in the list of its owner, a store or linker
+    const ImagoLinker *linker; // its owner, NULL: a store
+    struct HostFunc *next;     // in the list of its owner
     u8 types[];
 } HostFunc;
 

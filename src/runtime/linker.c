@@ -164,6 +164,7 @@ static bool define_host(ImagoLinker *linker, Str module, Str name, HostFunc *hos
     if (host == NULL) {
         return false;
     }
+    host->linker = linker;
     host->next = linker->host_funcs;
     linker->host_funcs = host;
     const ImagoExtern item = {.kind = IMAGO_EXTERN_FUNC, .of.func = (ImagoFunc *)&host->ref};

@@ -71,7 +71,7 @@ static inline void vmctx_set(void *vmctx, u32 offset, const void *value) {
 static inline ImagoStore *store_of_vmctx(const void *vmctx) {
     return store_of_exec(vmctx_get(vmctx, VMCTX_EXEC));
 }
-// NULL: a host function of a linker, which serves all stores of its engine.
+// NULL: a host function of a linker, which serves all stores that are linked with it.
 static inline ImagoStore *store_of_func(const ImagoFunc *func) {
     return store_of_vmctx(((const VmFuncRef *)func)->vmctx);
 }

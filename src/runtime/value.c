@@ -35,10 +35,19 @@ bool runtime_value_belongs(const ImagoStore *store, ValType type, const ImagoVal
     return type != VAL_FUNCREF || value->func == NULL || runtime_func_serves(store, value->func);
 }
 
+// True if an instance of the store keeps the linker alive.
+static bool holds(const ImagoStore *store, const ImagoLinker *linker) {
+    const ImagoInstance *instance = store->instances;
+    while (instance != NULL && instance->linker != linker && instance->linker->base != linker) {
+        instance = instance->next;
+    }
+    return instance != NULL;
+}
+
 bool runtime_func_serves(const ImagoStore *store, const ImagoFunc *func) {
     const ImagoStore *own = store_of_func(func);
     const HostFunc *host = host_func_of_vmctx(((const VmFuncRef *)func)->vmctx);
-    return own == store || (own == NULL && host->engine == store->engine);
+    return own == store || (own == NULL && holds(store, host->linker));
 }
 
 FuncType runtime_func_type(const VmFuncRef *ref) {

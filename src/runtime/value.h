@@ -15,7 +15,8 @@ void runtime_value_clean(ImagoValue *value, ValType type);
 void runtime_value_store(void *to, ValType type, const ImagoValue *value);
 // False: a function of another store, which must not get into this one.
 bool runtime_value_belongs(const ImagoStore *store, ValType type, const ImagoValue *value);
-// True if the store may call the function: it is the store's own, or a linker's of its engine.
+// True if the store may have the function: it is the store's own, or of a linker that one of its
+// instances is linked with. O(instances) for the latter.
 bool runtime_func_serves(const ImagoStore *store, const ImagoFunc *func);
 
 // Type of a function, borrowed as long as it lives.

@@ -169,6 +169,27 @@ TEST(extensions_add_what_a_store_has) {
     world_delete(&world);
 }
 
+// Nothing else would keep it alive there.
+TEST(functions_do_not_get_into_other_stores) {
+    Shared shared;
+    shared_open(&shared);
+    World *world = &shared.world;
+    int step = 1;
+    ImagoStore *other = store_with(world->engine, &step);
+    EXPECT_EQ(imago_linked_instantiate(shared.linked, world->store, &world->instance, NULL),
+              IMAGO_OK);
+    ImagoValue value = {.func = world_export(world, "host").of.func};
+    EXPECT(imago_global_new(world->store, IMAGO_FUNCREF, true, value, NULL) != NULL);
+    EXPECT(imago_global_new(other, IMAGO_FUNCREF, true, value, NULL) == NULL);
+    EXPECT_EQ(imago_func_call(other, value.func, &value, &world->error), IMAGO_FAIL);
+    EXPECT_EQ(world->error.code, IMAGO_ERROR_USAGE);
+    ImagoInstance *instance;
+    EXPECT_EQ(imago_linked_instantiate(shared.linked, other, &instance, NULL), IMAGO_OK);
+    EXPECT(imago_global_new(other, IMAGO_FUNCREF, true, value, NULL) != NULL);
+    imago_store_delete(other);
+    shared_close(&shared);
+}
+
 static void expect_usage(ImagoError *error, bool is_ok) {
     EXPECT(!is_ok);
     EXPECT_EQ(error->code, IMAGO_ERROR_USAGE);
@@ -240,6 +261,7 @@ int main(void) {
     RUN(functions_live_as_long_as_instances);
     RUN(what_was_linked_stays);
     RUN(extensions_add_what_a_store_has);
+    RUN(functions_do_not_get_into_other_stores);
     RUN(items_bind_to_their_store);
     RUN(engines_are_kept_apart);
     RUN(functions_of_other_linkers);
