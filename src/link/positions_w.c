@@ -16,49 +16,12 @@
 //
 // There is a site for every few bytes of code: the loop over them keeps its state in registers and
 // takes the codes of small numbers from a table; what is rarer is out of line.
-#include "link/link_int.h"
+#include "link/blocks_w.h"
 
 _Static_assert((int)SITE_CALL == (int)IMAGE_POSITION_CALL &&
                    (int)SITE_PLAIN == (int)IMAGE_POSITION_PLAIN, "one code for each");
 
-// ---- Bits --------------------------------------------------------------------------------------
-
-typedef struct Code {
-    u64 bits;
-    u32 count; // up to 56
-} Code;
-
-typedef struct BitWriter {
-    u8 *at;      // where `pending` goes: room for 8 bytes more than what is written
-    u64 pending; // the newest bits
-    u32 count;   // of them; below 8 after bits_flush
-} BitWriter;
-
-// Up to 56 bits between two flushes.
-static inline BitWriter bits_add(BitWriter w, Code code) {
-    return (BitWriter){w.at, w.pending | code.bits << w.count, w.count + code.count};
-}
-
-static inline BitWriter bits_flush(BitWriter w) {
-    store_u64(w.at, w.pending);
-    return (BitWriter){w.at + w.count / 8, w.pending >> (w.count & ~7u), w.count % 8};
-}
-
-// Up to the next byte.
-static inline BitWriter bits_align(BitWriter w) {
-    return bits_flush((BitWriter){w.at, w.pending, (u32)align_up(w.count, 8)});
-}
-
 // ---- Codes -------------------------------------------------------------------------------------
-
-// Of a value below IMAGE_NUMBER_END.
-static inline Code number_code(u32 value) {
-    const u32 biased = value + 8;
-    const u32 zeros = 28 - (u32)__builtin_clz(biased);
-    const u32 count = 2 * zeros + 4;
-    // The one behind the zeros stands for the highest bit.
-    return (Code){((u64)biased << (zeros + 1)) ^ 1ull << count ^ 1ull << zeros, count};
-}
 
 static inline Code difference_code(u32 difference) {
     if (LIKELY((i32)difference >= 0)) {
@@ -109,14 +72,8 @@ static void codes_init(CodeTable *codes) {
 
 // ---- Tables ------------------------------------------------------------------------------------
 
-typedef struct Table {
-    Writer *section; // codes start behind the head
-    Writer *index;
-    BitWriter bits;
-} Table;
-
 typedef struct PositionWriter {
-    Table traps, map;
+    BlockTable traps, map;
     u32 text_offset, wasm_offset; // of the newest position
     u32 block_room;               // entries that the block still takes
     u32 count;
@@ -124,40 +81,10 @@ typedef struct PositionWriter {
     bool is_descending; // a position does not lie behind the one before
 } PositionWriter;
 
-// Room for every entry that there can be; what is not written costs nothing.
-static Table table_open(Writer *section, Writer *index, u64 entry_count) {
-    enum { ENTRY_BYTES = 8, LAST_BYTES = 8 };
-    Table table = {.section = section, .index = index};
-    if (writer_reserve(section, sizeof(StoredPositions) + entry_count * ENTRY_BYTES + LAST_BYTES)) {
-        write_zeros(section, sizeof(StoredPositions));
-        table.bits.at = section->at + section->count;
-    }
-    return table;
-}
-
-static Table table_block(Table table, u32 first) {
-    table.bits = bits_align(table.bits);
-    const u8 *codes = table.section->at + table.section->count;
-    const StoredBlock block = {first, (u32)(table.bits.at - codes)};
-    write_bytes(table.index, &block, sizeof block);
-    return table;
-}
-
-// An empty table is no section.
-static void table_close(Table table, u32 entry_count) {
-    Writer *section = table.section;
-    const StoredPositions head = {entry_count, (u32)(table.index->count / sizeof(StoredBlock))};
-    table.bits = bits_align(table.bits);
-    section->count = entry_count != 0 ? (usize)(table.bits.at - section->at) : 0;
-    memcpy(section->at, &head, sizeof head);
-    write_bytes(section, table.index->at, table.index->count);
-    section->failed |= table.index->failed;
-}
-
 static PositionWriter start_block(PositionWriter w, u32 text_offset, u32 wasm_offset) {
     w.is_descending |= w.count != 0 && text_offset <= w.text_offset;
-    w.traps = table_block(w.traps, text_offset);
-    w.map = table_block(w.map, wasm_offset);
+    w.traps = blocks_start(w.traps, text_offset);
+    w.map = blocks_start(w.map, wasm_offset);
     w.block_room = IMAGE_BLOCK_ENTRIES;
     return w;
 }
@@ -239,13 +166,14 @@ bool positions_write(Linker *linker) {
     Writer trap_index = {0}, map_index = {0}, dropped = {0};
     Writer *traps = &linker->sections[SECTION_TRAPS];
     Writer *map = has_map ? &linker->sections[SECTION_ADDRMAP] : &dropped;
-    PositionWriter w = {.traps = table_open(traps, &trap_index, count),
-                        .map = table_open(map, &map_index, count),
+    enum { ENTRY_BYTES = 8 };
+    PositionWriter w = {.traps = blocks_open(traps, &trap_index, count, ENTRY_BYTES),
+                        .map = blocks_open(map, &map_index, count, ENTRY_BYTES),
                         .skips_calls = !has_map};
     if (!traps->failed && !map->failed) {
         w = write_pieces(linker, w);
-        table_close(w.traps, w.count);
-        table_close(w.map, w.count);
+        blocks_close(w.traps, w.count);
+        blocks_close(w.map, w.count);
     }
     writer_free(&trap_index);
     writer_free(&map_index);
