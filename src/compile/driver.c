@@ -182,6 +182,9 @@ static void free_outputs(Drive *drive) {
         vec_free(&out->fixups);
         vec_free(&out->sites);
         vec_free(&out->unwind);
+        vec_free(&out->ref_funcs);
+        vec_free(&out->ref_calls);
+        vec_free(&out->ref_slots);
     }
 }
 

@@ -279,6 +279,7 @@ bool image_check(const Image *image, Error *err) {
         {"start function", start_fault},
         {"trap table", check_traps},
         {"address map", check_addresses},
+        {"stack maps", check_stackmaps},
         {"unwind table", check_frames},
         {"unwind table", check_pdata},
         {"symbols", check_symbols},

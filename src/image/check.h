@@ -14,6 +14,7 @@ bool image_check(const Image *image, Error *err);
 // Parts of it: NULL, or what is wrong. What a tool has removed is not missed.
 const char *check_traps(const Image *image);     // .imago.traps
 const char *check_addresses(const Image *image); // .imago.addrmap
+const char *check_stackmaps(const Image *image); // .imago.stackmaps
 const char *check_frames(const Image *image);    // .eh_frame and .eh_frame_hdr
 const char *check_pdata(const Image *image);     // .pdata, for Windows
 const char *check_symbols(const Image *image);   // .symtab and .dynsym

@@ -6,7 +6,7 @@
 #include "base/int.h"
 
 enum {
-    IMAGE_FORMAT = 2,
+    IMAGE_FORMAT = 3,
     IMAGE_NOTE_TYPE = 1,
     IMAGE_PAGE_BYTES = 4096,
     IMAGE_BUILD_ID_BYTES = 20,

@@ -141,6 +141,8 @@ static void open_spans(Image *image, const StoredHeader *header) {
     image->trap_bytes = spans[IMAGE_SPAN_TRAPS].bytes;
     image->addrmap = image->bytes + spans[IMAGE_SPAN_ADDRMAP].offset;
     image->addrmap_bytes = spans[IMAGE_SPAN_ADDRMAP].bytes;
+    image->stackmaps = image->bytes + spans[IMAGE_SPAN_STACKMAPS].offset;
+    image->stackmap_bytes = spans[IMAGE_SPAN_STACKMAPS].bytes;
     image->data = image->bytes + spans[IMAGE_SPAN_DATA].offset;
     image->data_bytes = spans[IMAGE_SPAN_DATA].bytes;
     image->rodata_offset = spans[IMAGE_SPAN_RODATA].offset;

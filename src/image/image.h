@@ -39,8 +39,8 @@ typedef struct Image {
     ImageTable name_text, types, type_codes, imports, exports, funcs, funcrefs, tables, memories;
     ImageTable globals, elems, elem_items, datas, func_names;
     ImageTable func_order; // defined functions by place in the text; empty: by index
-    const u8 *strings, *traps, *addrmap, *data;
-    u64 string_bytes, trap_bytes, addrmap_bytes, data_bytes;
+    const u8 *strings, *traps, *addrmap, *stackmaps, *data;
+    u64 string_bytes, trap_bytes, addrmap_bytes, stackmap_bytes, data_bytes;
     u64 rodata_offset, rodata_bytes; // .rodata: constants and frozen tables
     u64 snapshot_offset, snapshot_bytes, snapshot_address;
 } Image;
@@ -203,5 +203,22 @@ bool image_instruction_starts(const Image *image, u32 text_offset);
 // WebAssembly offset of the instruction whose code has the byte at text_offset (of a function's
 // beginning: of its body). Only of images that have a position for every instruction.
 bool image_instruction_at(const Image *image, u32 text_offset, u32 *wasm_offset);
+
+// ---- Stack maps -------------------------------------------------------------------------------
+
+// Slots of a frame that hold externrefs.
+typedef struct ImageRefs {
+    ImageTable slots; // private to image/, as what follows
+    u32 list, homes, base;
+} ImageRefs;
+// Those of a frame whose function calls: text_offset is the return address minus 1. False: none.
+// O(log n), no allocation, safe in a signal handler.
+bool image_refs_at(const Image *image, u32 text_offset, ImageRefs *out);
+// The next slot, as bytes from the frame pointer. False: there is none left. Operands come first,
+// the newest one first, then locals.
+bool image_refs_next(ImageRefs *refs, i32 *frame_offset);
+// How many such calls the image says it has, and elements of lists of slots, which they share.
+// False: none.
+bool image_refs_count(const Image *image, u32 *calls, u32 *slots);
 
 #endif

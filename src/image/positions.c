@@ -31,16 +31,22 @@ static u32 number_in(u64 word, u32 *zeros) {
     return higher + ((u32)(word >> (*zeros + 1)) & (higher - 1)) - 8;
 }
 
-static u32 read_number(BitReader *r) {
+u32 bits_read_number(BitReader *r) {
     u32 zeros;
     const u32 number = number_in(bits_peek(r), &zeros);
     r->bit += 2 * zeros + 4;
     return number;
 }
 
+bool bits_read_one(BitReader *r) {
+    const bool bit = (bits_peek(r) & 1) != 0;
+    r->bit++;
+    return bit;
+}
+
 u32 position_read_difference(BitReader *r) {
-    const u32 number = read_number(r);
-    return number != 0 ? number - 1 : ~read_number(r);
+    const u32 number = bits_read_number(r);
+    return number != 0 ? number - 1 : ~bits_read_number(r);
 }
 
 u32 position_read(BitReader *r, bool is_first, u32 *kind) {
@@ -92,8 +98,7 @@ bool position_block_open(const PositionTable *table, u32 i, u32 *first, BitReade
     return true;
 }
 
-// The last block that starts at or before text_offset; else the first one.
-static u32 block_at(const PositionTable *table, u32 text_offset) {
+u32 position_block_at(const PositionTable *table, u32 text_offset) {
     u32 first = 0, end = table->index.count;
     while (end - first > 1) {
         const u32 middle = first + (end - first) / 2;
@@ -117,7 +122,7 @@ typedef struct Position {
 static bool position_before(const Image *image, u32 text_offset, Position *out) {
     PositionTable table;
     TRY(position_table_open(image->traps, image->trap_bytes, &table));
-    const u32 block = block_at(&table, text_offset);
+    const u32 block = position_block_at(&table, text_offset);
     u32 first, kind;
     BitReader r;
     TRY(position_block_open(&table, block, &first, &r));

@@ -81,6 +81,23 @@ typedef enum BlobKind {
 
 enum { BLOB_HAS_NO_FRAME = 1 }; // flags: never pushes the frame pointer
 
+// A call during which the function's frame holds externrefs: in the first `homes` of the function's
+// homes, and in operand slots: the first `kept` of the RefCall before, then `pushed` more. What two
+// calls have in common is not repeated, so that there are no more of these than instructions.
+typedef struct RefCall {
+    u32 call; // ordinal among the blob's sites of kind SITE_CALL; ascending
+    u32 homes, kept, pushed;
+} RefCall;
+
+// A function with such calls. Its offsets in CodeOutput.ref_slots are multiples of 8: `home_count`
+// of locals, from the frame pointer, those that die first last; then what calls push, from the
+// place of the lowest operand, so that they are alike in functions with unlike frames.
+typedef struct RefFunc {
+    u32 first_slot, home_count;
+    u32 first_call, call_count;
+    u32 operand_base; // that place, as bytes below the frame pointer
+} RefFunc;
+
 typedef struct CodeBlob {
     u32 code_at, code_bytes; // range of CodeOutput.code
     u32 index;   // function index (with imports), type index for stubs, 0 for
@@ -94,6 +111,7 @@ typedef struct CodeBlob {
     u32 first_fixup, fixup_count;
     u32 first_site, site_count;
     u32 first_unwind;
+    u32 refs; // its RefFunc in CodeOutput.ref_funcs is the one before; 0: it has none
 } CodeBlob;
 
 // One worker's output. Owned by the driver; freed after linking.
@@ -103,6 +121,9 @@ typedef struct CodeOutput {
     VEC(Fixup) fixups;
     VEC(Site) sites;
     VEC(UnwindRow) unwind;
+    VEC(RefFunc) ref_funcs;
+    VEC(RefCall) ref_calls;
+    VEC(i32) ref_slots;
 } CodeOutput;
 
 #endif

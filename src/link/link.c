@@ -60,6 +60,7 @@ static bool fill_sections(Linker *linker) {
     place_rodata(linker);
     TRY(data_plan(linker));
     module_write(linker);
+    TRY(stackmaps_write(linker)); // before the sites are freed
     TRY(positions_write(linker));
     layout_reserve(linker);
     linker->container->fill(linker);

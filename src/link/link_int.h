@@ -172,6 +172,9 @@ void data_write(const Linker *linker, OutFile *out);
 // positions_w.c: .imago.traps and .imago.addrmap; frees the sites. ERR_INTERNAL.
 bool positions_write(Linker *linker);
 
+// stackmaps_w.c: .imago.stackmaps; frees the references. ERR_LIMIT, ERR_INTERNAL.
+bool stackmaps_write(Linker *linker);
+
 // module_w.c: .imago.module; fills the header's lists and counts.
 void module_write(Linker *linker);
 

@@ -17,7 +17,8 @@ static bool blob_is_whole(const Linker *linker, const CodeBlob *blob) {
            range_fits(blob->rodata_at, blob->rodata_bytes, output->rodata.count) &&
            range_fits(blob->first_fixup, blob->fixup_count, output->fixups.count) &&
            range_fits(blob->first_site, blob->site_count, output->sites.count) &&
-           range_fits(blob->first_unwind, blob->unwind_count, output->unwind.count);
+           range_fits(blob->first_unwind, blob->unwind_count, output->unwind.count) &&
+           blob->refs <= output->ref_funcs.count;
 }
 
 // Enters a function's blob under its index; stubs' have none before they are placed.

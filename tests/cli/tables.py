@@ -148,7 +148,7 @@ MANY_PARTS = """
 """ + "  (func)\n" * 30 + ")"
 
 INSPECTED = (
-    r"image of \d+ bytes", "format    2, for x86_64-linux", r"made by   imago \d.* baseline",
+    r"image of \d+ bytes", "format    3, for x86_64-linux", r"made by   imago \d.* baseline",
     r"needs     x86-64 sse4.1 popcnt$", r"build-id  [0-9a-f]{40}$", "module    parts",
     "start     function 1", r"padding   \d+ bytes, .* % of the text$",
     r"^  \.text +\d+ +[\d.]+ %  #+$", r"^  headers and padding +\d+",

@@ -144,7 +144,8 @@ TEST(spans_are_on_the_page) {
 #include "image/spans.def"
 #undef SPAN
         ;
-    expect_on_page("in the order %s. The last three do not occur in this version.", SPANS + 2);
+    expect_on_page("in the order %s. `.imago.lines` and `.imago.handlers` do not occur in this "
+                   "version.", SPANS + 2);
 }
 
 // ---- Sections -----------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ TEST(layout_is_on_the_page) {
                    "its pages page %s unwinding PT_LOAD R %s for tools not loaded",
                    sizeof(Elf64_Ehdr), ELF_SEGMENT_COUNT, sizeof(Elf64_Phdr), sections,
                    sizeof(Elf64_Shdr), names_of(&ELF_CONTAINER, SECTION_RODATA, SECTION_DYNSTR).at,
-                   names_of(&ELF_CONTAINER, SECTION_TRAPS, SECTION_ADDRMAP).at,
+                   names_of(&ELF_CONTAINER, SECTION_TRAPS, SECTION_STACKMAPS).at,
                    names_of(&ELF_CONTAINER, SECTION_EH_FRAME, SECTION_EH_FRAME_HDR).at,
                    names_of(&ELF_CONTAINER, SECTION_SYMTAB, SECTION_SHSTRTAB).at);
 }
@@ -426,6 +427,7 @@ TEST(numbers_are_on_the_page) {
                    "is at most %d, so that a number is less than %d:", IMAGE_NUMBER_MAX_ZEROS,
                    IMAGE_NUMBER_END);
     expect_on_page("Blocks hold up to %d positions", IMAGE_BLOCK_ENTRIES);
+    expect_on_page("with blocks of up to %d calls;", IMAGE_BLOCK_ENTRIES);
 }
 
 TEST(kinds_of_positions_are_on_the_page) {

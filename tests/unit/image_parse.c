@@ -249,9 +249,9 @@ TEST(other_versions_say_so) {
         return;
     }
     u8 *header = opened.file.bytes + opened.header;
-    poke(header, 4, 3);
+    poke(header, 4, 4);
     expect_refused(&opened, opened.file.count,
-                   "image is of format version 3, this library reads 2");
+                   "image is of format version 4, this library reads 3");
     poke(header, 4, IMAGE_FORMAT);
     poke(header + offsetof(StoredHeader, abi_hash), 4, image_abi_hash() + 1);
     poke(header + offsetof(StoredHeader, check), 8, image_header_check(header));

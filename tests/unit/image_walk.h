@@ -76,6 +76,23 @@ static u64 walk_state(const Image *image) {
     return sum;
 }
 
+// At every byte, where a call may end.
+static u64 walk_refs(const Image *image) {
+    u64 sum = 0;
+    u32 calls, slots;
+    const u32 end = image_refs_count(image, &calls, &slots) ? image->text_bytes : 0;
+    for (u32 at = 0; at < end && at < 20000; at++) {
+        ImageRefs refs;
+        i32 offset = 0;
+        if (image_refs_at(image, at, &refs)) {
+            while (image_refs_next(&refs, &offset)) {
+                sum += (u32)offset;
+            }
+        }
+    }
+    return sum;
+}
+
 static u64 walk_code(const Image *image) {
     u64 sum = walk_bytes(image->bytes + image->exec_offset, image->exec_bytes);
     u64 frame_bytes = 0;
@@ -98,7 +115,7 @@ static u64 walk_code(const Image *image) {
         sum += image_trap_at(image, (u32)at, &kind) ? (u64)trap_name(kind)[0] : 0;
         sum += image_instruction_at(image, (u32)at, &wasm) ? wasm : 0;
     }
-    return sum;
+    return sum + walk_refs(image);
 }
 
 static u64 image_walk(const Image *image) {

@@ -18,6 +18,11 @@ static CodeOutput link_copy(const CodeOutput *from) {
     to.fixups.at = link_copy_bytes(from->fixups.at, from->fixups.capacity * sizeof(Fixup));
     to.sites.at = link_copy_bytes(from->sites.at, from->sites.capacity * sizeof(Site));
     to.unwind.at = link_copy_bytes(from->unwind.at, from->unwind.capacity * sizeof(UnwindRow));
+    to.ref_funcs.at = link_copy_bytes(from->ref_funcs.at,
+                                      from->ref_funcs.capacity * sizeof(RefFunc));
+    to.ref_calls.at = link_copy_bytes(from->ref_calls.at,
+                                      from->ref_calls.capacity * sizeof(RefCall));
+    to.ref_slots.at = link_copy_bytes(from->ref_slots.at, from->ref_slots.capacity * sizeof(i32));
     return to;
 }
 
@@ -27,6 +32,9 @@ static void link_copy_free(CodeOutput *output) {
     vec_free(&output->fixups);
     vec_free(&output->sites);
     vec_free(&output->unwind);
+    vec_free(&output->ref_funcs);
+    vec_free(&output->ref_calls);
+    vec_free(&output->ref_slots);
 }
 
 #endif
