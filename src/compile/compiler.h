@@ -22,6 +22,7 @@ typedef struct CompilePlan {
     u64 frozen_tables;          // bit per table (docs/abi.md); tables from 64 on are never frozen
     u32 lazy_elems;             // bit per element segment: applied when entries are used
     bool maps_all;              // every instruction that makes code gets a site
+    bool maps_refs;             // externrefs come from somewhere: calls say which slots have some
 } CompilePlan;
 
 // A compiler's per-worker state is opaque; functions are compiled in any order.

@@ -119,6 +119,24 @@ static bool *find_escaping(const Module *module, Arena *arena, u64 frozen) {
     return is_escaping;
 }
 
+// Where no externref comes from, there is none but null.
+static bool has_externrefs(const Module *module) {
+    bool found = false;
+    for (u32 i = 0; i < module->type_count; i++) {
+        const FuncType *type = &module->types[i];
+        for (u32 k = 0; k < type->param_count + type->result_count; k++) {
+            found |= type->types[k] == VAL_EXTERNREF;
+        }
+    }
+    for (u32 i = 0; i < module->table_count; i++) {
+        found |= module->tables[i].elem == VAL_EXTERNREF;
+    }
+    for (u32 i = 0; i < module->global_count; i++) {
+        found |= module->globals[i].type.type == VAL_EXTERNREF;
+    }
+    return found;
+}
+
 bool plan_module(CompilePlan *plan, Arena *arena, const Module *module, BodyUses uses) {
     const u64 frozen = frozen_tables(module, uses.tables);
     const bool *is_escaping = find_escaping(module, arena, uses.ref_func ? 0 : frozen);
@@ -146,6 +164,7 @@ bool plan_module(CompilePlan *plan, Arena *arena, const Module *module, BodyUses
         .layouts = layouts,
         .frozen_tables = frozen,
         .lazy_elems = lazy_segments(module, frozen),
+        .maps_refs = has_externrefs(module),
     };
     return true;
 }

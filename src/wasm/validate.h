@@ -15,7 +15,8 @@
 typedef struct LocalFacts {
     u32 stamp;
     u8 type;         // ValType
-    bool needs_zero; // a local.get may see the initial zero (never set for parameters)
+    bool needs_zero; // a local.get may see the initial zero, or stack maps list it (never set for
+                     // parameters)
     bool is_param;
     bool is_set;   // private: assigned in the innermost loop
     u32 last_use;  // body offset behind which no local.get can see the present value, if ...

@@ -14,6 +14,12 @@
 // before is replaced: the loops of an earlier local.get have ended since, or are open still and
 // count now.
 //
+// Externrefs are read not only by instructions, but by whoever looks for references in frames
+// (imago_store_visit_refs). So they are all assigned at the function's start: such a local is alive
+// from there to one place behind which control never comes back before it. Who looks on the way
+// sees each value of it from its assignment to the next one, without a gap in which it could have
+// ended.
+//
 // Both change seldom for one local. So each loop, and the body around, has a serial; a local has
 // that of the innermost loop it was accessed in, plus how much is known of it there: the rest of
 // the accesses there take what is known. The end of a loop restores what the loop around knew. The
@@ -102,6 +108,10 @@ static void touch(Validator *v, LocalFacts *local, u32 index) {
         .last_loop = ID_NONE,
         .def_depth = is_param || !v->wants_facts ? DEF_FUNC : DEF_NONE,
     };
+    if (UNLIKELY(local->type == VAL_EXTERNREF)) {
+        local->needs_zero = !is_param;
+        local->def_depth = DEF_FUNC;
+    }
     v->is_out_of_memory |= !vec_push(&v->accessed, index);
 }
 

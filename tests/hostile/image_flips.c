@@ -65,6 +65,16 @@ static Sample SAMPLES[] = {
          "  (func (export \"i\") (param i32) (result i32)"
          "    (call_indirect $frozen (param i32) (result i32)"
          "      (i32.div_u (local.get 0) (i32.const 3)) (local.get 0))))"},
+    {.text =
+         "(module $refs (import \"env\" \"f\" (func $f (param i32) (result i32)))"
+         "  (table $t 2 externref) (global $g (mut externref) (ref.null extern))"
+         "  (func $h (export \"h\") (param externref externref) (result externref)"
+         "    (local externref) (local.set 2 (table.get $t (call $f (i32.const 1))))"
+         "    (global.get $g) (drop (call $f (i32.const 2)))"
+         "    (table.set $t (call $f (i32.const 3)) (local.get 2))"
+         "    (call $h (local.get 0) (call $k (local.get 1))) drop)"
+         "  (func $k (param externref) (result externref) (drop (call $f (i32.const 1)))"
+         "    (call $h (local.get 0) (ref.null extern)) (drop (call $f (i32.const 1)))))"},
     {.text = snapshot_text},
 };
 

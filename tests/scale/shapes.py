@@ -331,6 +331,24 @@ def memory_accesses(size):
 
 
 @shape
+def references_below_calls(size):
+    """Many calls with many references in operands below, each other one a number."""
+    count = size // 10
+    code = (get(0) + const(1)) * count + (get(0) + CALL + b"\0") * count + (DROP + DROP) * count
+    return module([wasm.body(code + END)], (func_type([b"\x6f"], []),))
+
+
+@shape
+def references_that_die(size):
+    """As many locals that hold references, one less at each call."""
+    count = min(size // 10, MAX_LOCALS - 1)
+    code = b"".join([get(0) + put(i + 1) for i in range(count)] +
+                    [get(i * 7919 % count + 1) + CALL + b"\0" for i in range(count)])
+    return module([wasm.body(code + END, wasm.vec(leb(count) + b"\x6f"))],
+                  (func_type([b"\x6f"], []),))
+
+
+@shape
 def many_types(size):
     kinds = [I32, I64, b"\x7d", b"\x7c"]
 

@@ -56,6 +56,10 @@ TEST(locals) {
         {"01 047f 20011a 0b", 1, true, 5, NO_LOOP},
         {"01 047f 20011a 41002101 20011a 0b", 1, true, 12, NO_LOOP},
         {"01 047f 0340 20011a 41002101 0b 0b", 1, true, 6, 0},
+        // Externrefs are assigned at the function's start.
+        {"01 016f 41001a d06f2101 20011a 0b", 1, true, 12, NO_LOOP},
+        {"01 016f 0340 d06f2101 20011a 0b 0b", 1, true, 11, 0},
+        {"01 016f d06f2101 0340 0340 20011a 0b 0b 0b", 1, true, 14, 0},
         // Carried around a loop: assigned before it.
         {"01 047f 41002101 0340 20011a 41002101 0b 0b", 1, false, 10, 0},
         // Assigned in the loop before it is used: new each time.

@@ -1,4 +1,5 @@
 #include "compile/baseline/ops.h"
+#include "compile/baseline/refs.h"
 
 // ---- Calls -------------------------------------------------------------------------------------
 
@@ -68,11 +69,18 @@ static void take_results(Baseline *b, const AbiLayout *abi, const FuncType *type
     }
 }
 
-static void before_call(Baseline *b, const AbiLayout *abi, u32 count) {
+static inline void map_refs(Baseline *b) {
+    if (UNLIKELY(b->plan->maps_refs)) {
+        refs_at_call(b);
+    }
+}
+
+static inline void before_call(Baseline *b, const AbiLayout *abi, u32 count) {
     settle(b, b->sp - count);
     clean_locals(b);
     pass_args(b, abi, count);
     pop_args(b, count);
+    map_refs(b);
 }
 
 void emit_call(Baseline *b, const OpRow *row) {
@@ -130,6 +138,7 @@ void call_builtin(Baseline *b, Builtin builtin, const u64 *prefix, u32 count, u8
     }
     moves_emit(b, &moves);
     pop_args(b, count);
+    map_refs(b);
     masm_call_builtin(b, builtin);
     if (result != VAL_NONE) {
         push_reg(b, result, ABI_REGS.result_general[0]);

@@ -64,6 +64,7 @@ static inline void record_site(Baseline *b, u8 kind) {
     if (UNLIKELY(!vec_push(&b->out->sites, site_of(code_offset(&b->code), b->op_offset, kind)))) {
         out_of_memory(b);
     }
+    b->call_count += kind == SITE_CALL;
 }
 
 #endif

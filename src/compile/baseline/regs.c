@@ -199,6 +199,7 @@ u8 value_to_own(Baseline *b, Value *value) {
 void settle(Baseline *b, u32 count) {
     // Entries that have been pushed since are not known to be in slots.
     b->slotted = b->slotted < b->settled ? b->slotted : b->settled;
+    b->refs_known = b->refs_known < b->settled ? b->refs_known : b->settled;
     for (u32 i = b->settled; i < count; i++) {
         Value *entry = &b->stack[i];
         if (entry->kind == VALUE_LOCAL) {
@@ -224,6 +225,7 @@ void push_slots(Baseline *b, const u8 *types, u32 count) {
     const u32 first = b->sp;
     assert(b->settled == first);
     b->slotted = b->slotted < first ? b->slotted : first;
+    b->refs_known = b->refs_known < first ? b->refs_known : first;
     Value *entries = b->stack + first;
     for (u32 i = 0; i < count; i++) {
         entries[i].kind = VALUE_SLOT;
@@ -244,6 +246,7 @@ static void constants_to_slots(Baseline *b, u32 first) {
         if (b->stack[i].kind == VALUE_CONST) {
             value_store(b, i, &b->stack[i]);
             b->stack[i] = (Value){.kind = VALUE_SLOT, .type = b->stack[i].type, .index = i};
+            b->refs_known = b->refs_known < i ? b->refs_known : i;
         }
     }
 }

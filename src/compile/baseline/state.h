@@ -113,6 +113,12 @@ typedef struct SignatureMiss {
     };
 } SignatureMiss;
 
+// The home of a local that is an externref.
+typedef struct RefHome {
+    u32 end; // position behind which the local is dead
+    i32 home;
+} RefHome;
+
 typedef struct Baseline {
     CodeBuffer code;
     jmp_buf landing;
@@ -159,6 +165,12 @@ typedef struct Baseline {
     VEC(SignatureMiss) misses;
     u32 first_site, first_fixup, first_unwind;
     FinalRecords records;
+    // Stack maps (refs.h), if the plan asks for them.
+    u32 call_count;        // sites of kind SITE_CALL so far
+    VEC(RefHome) ref_homes; // of locals that are not dead, those that die first last
+    VEC(u32) ref_operands;  // stack indexes of operands below refs_known that are externrefs
+    u32 refs_known, refs_kept; // the latter: of ref_operands, as in the last RefCall
+    RefFunc ref_func;
 } Baseline;
 
 // The register in which the innermost loop's header wants a local, else NO_REG.

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "compile/baseline/mark.h"
 #include "compile/baseline/ops.h"
+#include "compile/baseline/refs.h"
 #include "compile/baseline/verify.h"
 #include "types/cpu.h"
 
@@ -202,6 +203,7 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     b->is_dead = false;
     b->pending = 0;
     b->rodata_start = (u32)b->out->rodata.count;
+    b->call_count = 0;
     b->first_site = (u32)b->out->sites.count;
     b->first_fixup = (u32)b->out->fixups.count;
     b->first_unwind = (u32)b->out->unwind.count;
@@ -224,6 +226,9 @@ static void begin(Baseline *b, u32 func, const FuncFacts *facts) {
     masm_prologue(b, bound);
     place_locals(b, fixed);
     zero_locals(b);
+    if (b->plan->maps_refs) {
+        refs_open(b);
+    }
     if (has_result_pointer) {
         masm_store(b, VAL_I64, b->result_pointer_home, ABI_REGS.param_general[0]);
     }
@@ -266,6 +271,7 @@ static bool finish(Baseline *b, CodeBlob *blob, Error *err) {
         .site_count = (u32)b->out->sites.count - b->first_site,
         .first_unwind = b->first_unwind,
         .unwind_count = ((u32)b->out->unwind.count - b->first_unwind) & 15,
+        .refs = b->plan->maps_refs ? refs_close(b) : 0,
     };
 #ifndef NDEBUG
     return verify_blob(b, blob, err);
@@ -343,6 +349,8 @@ static void close_state(void *state) {
     vec_free(&b->states);
     vec_free(&b->table_labels);
     vec_free(&b->misses);
+    vec_free(&b->ref_homes);
+    vec_free(&b->ref_operands);
     mem_free(b);
 }
 
