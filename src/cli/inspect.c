@@ -199,6 +199,15 @@ static void show_sections(Inspect *in) {
     show_bar(in, "headers and padding", rest, most);
 }
 
+static void show_stack_maps(Inspect *in) {
+    u32 calls, slots;
+    if (image_refs_count(in->image, &calls, &slots)) {
+        printf("\nstack maps: %" PRIu32 " calls that frames with externrefs make, %" PRIu32
+               " slots in their lists\n",
+               calls, slots);
+    }
+}
+
 // ---- Tables ------------------------------------------------------------------------------------
 
 static void put_extern(Inspect *in, const ImageExternType *type) {
@@ -351,6 +360,7 @@ static int show(void *env, const char *path, const Image *image) {
     printf("%s: image of %" PRIu64 " bytes\n", path, image->byte_count);
     show_facts(in);
     show_sections(in);
+    show_stack_maps(in);
     for (u32 i = 0; i < COUNT_OF(TABLES); i++) {
         show_rows(in, i);
     }

@@ -1,5 +1,6 @@
 // imago objdump: sections, functions and code of an image. What binutils cannot show stands beside
-// the code: offsets of the WebAssembly file and the instructions that may trap.
+// the code: offsets of the WebAssembly file, the instructions that may trap, and where references
+// are during calls.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,20 @@ static const Piece *piece_at(const Dump *dump, u64 start) {
     return found ? &dump->pieces.at[low] : NULL;
 }
 
+// Frame slots that hold externrefs during the call whose last byte is at `offset`.
+static bool print_refs(const Dump *dump, u32 offset, int blanks) {
+    ImageRefs refs;
+    i32 slot;
+    if (!image_refs_at(dump->image, offset, &refs)) {
+        return false;
+    }
+    printf("%*s; externrefs at", blanks, "");
+    while (image_refs_next(&refs, &slot)) {
+        printf(" rbp%+" PRId32, slot);
+    }
+    return true;
+}
+
 // What the image records about the instruction: its trap, the call whose return address follows, or
 // that it is the first of a WebAssembly instruction.
 //   blanks   before the first note
@@ -154,6 +169,9 @@ static void print_notes(const Dump *dump, u32 offset, const DisasmLine *line, in
     if (((is_trap || is_start) && image_wasm_offset_at(image, offset, &wasm_offset)) ||
         (is_call && image_wasm_offset_at(image, next - 1, &wasm_offset))) {
         printf("%*s; wasm 0x%" PRIx32, blanks, "", wasm_offset);
+        blanks = 1;
+    }
+    if (is_call && print_refs(dump, next - 1, blanks)) {
         blanks = 1;
     }
     const Piece *target = line->has_target ? piece_at(dump, line->target) : NULL;

@@ -109,6 +109,33 @@ def objdump_knows_calls(folder):
     assert len(found) == 2 and found[0] < found[1], out
 
 
+REFS = """
+(module (import "m" "gc" (func $gc)) (import "m" "use" (func $use (param externref)))
+  (func $f (export "f") (param $a externref) (param $b externref) (result externref)
+    (call $gc) (local.get $b) (call $use (local.get $a)) (call $gc)))
+"""
+
+
+def objdump_shows_stack_maps(folder):
+    """Which slots hold references stands beside calls: both, then the operand, nothing but it."""
+    path = folder.file("refs.wat")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(REFS)
+    for platform in ("x86_64-linux", "x86_64-windows"):
+        image = folder.file("refs.image")
+        assert run(["compile", path, "-o", image, "--target", platform])[0] == 0
+        assert run(["verify", image])[0] == 0
+        _, out, err = run(["inspect", image])
+        assert "stack maps: 3 calls that frames with externrefs make, 3 slots in" in out, out + err
+        _, out, err = run(["objdump", "--func", "f", image])
+        if "without Capstone" not in err:
+            found = re.findall(r"\bcall\b.*?; wasm 0x[0-9a-f]+(.*)", out)
+            assert found == [" ; externrefs at rbp-16 rbp-24", " ; externrefs at rbp-32",
+                             " ; externrefs at rbp-32"], out
+    out = run(["inspect", folder.file("lib.wat")])[1]
+    assert "stack maps" not in out, out
+
+
 def objdump_shows_one_function(folder):
     names = {"--func=0": None}
     for option in names:
@@ -326,7 +353,8 @@ def shows_progress(folder):
 TESTS = [
     manual_has_every_option, manual_is_good_roff, completions_have_every_option,
     completions_parse, bash_completes, objdump_shows_everything, objdump_maps_all,
-    objdump_knows_calls, objdump_shows_one_function, functions_without_names,
-    inspect_shows_everything, inspect_fits_any_width, inspect_draws_to_scale, padding_is_told,
+    objdump_knows_calls, objdump_shows_stack_maps, objdump_shows_one_function,
+    functions_without_names, inspect_shows_everything, inspect_fits_any_width,
+    inspect_draws_to_scale, padding_is_told,
     scripts_pass, scripts_fail, scripts_skip_simd, scripts_that_are_none, shows_progress,
 ]
