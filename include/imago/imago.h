@@ -320,6 +320,23 @@ IMAGO_API ImagoValue imago_global_get(const ImagoGlobal *global);
 /* false: it is immutable. */
 IMAGO_API bool imago_global_set(ImagoGlobal *global, ImagoValue value);
 
+/* ---- References ---------------------------------------------------------------------------- */
+
+/* Told of a reference. Must not call back into the library for the same store. */
+typedef void (*ImagoRefVisitor)(void *env, void *externref);
+
+/* Shows every externref but null that a store can reach, so that a host that collects garbage, or
+ * counts, finds its roots: in globals, tables, and frames of guest functions that have called a
+ * host function which has not returned; each place that holds one, so some more than once. On the
+ * store's thread, inside of a host function or outside of all calls.
+ * Not shown is what the host has in its hands: arguments of a host function that is running, until
+ * it returns, its results, and `values` of a call that the host has made. What was not shown was
+ * not reachable then, and will not be unless the host hands it to the store again: it can end.
+ * Costs the number of globals and tables' entries, and O(log calls in the image) a frame.
+ * false: ERROR_IMAGE (imago_image_open): there may be references that were not shown. */
+IMAGO_API bool imago_store_visit_refs(ImagoStore *store, ImagoRefVisitor visit, void *env,
+                                      ImagoError *error);
+
 /* ---- Linking and instances ----------------------------------------------------------------- */
 
 /* NULL: ERROR_NO_MEMORY. */

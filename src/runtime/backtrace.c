@@ -113,15 +113,32 @@ static void note_all(Walk *walk) {
     }
 }
 
+// At the call of the newest exit to C. False: there is no activation.
+static bool open_at_exit(ImagoStore *store, Walk *walk) {
+    *walk = (Walk){.store = store, .activation = activation_of(&store->exec)};
+    return walk->activation != NULL && leave_frame(walk, (u64)(uintptr_t)store->exec.exit_fp);
+}
+
 void runtime_backtrace_exit(ImagoStore *store) {
-    const Activation *activation = activation_of(&store->exec);
-    if (activation == NULL) {
-        return;
-    }
-    Walk walk = {.store = store, .activation = activation};
-    if (leave_frame(&walk, (u64)(uintptr_t)store->exec.exit_fp)) {
+    Walk walk;
+    if (open_at_exit(store, &walk)) {
         note_all(&walk);
     }
+}
+
+void runtime_frames_visit(ImagoStore *store, FrameVisitor visit, void *env) {
+    Walk walk;
+    if (!open_at_exit(store, &walk)) {
+        return;
+    }
+    do {
+        const u8 *last_byte = walk.pc - 1;
+        const ImagoImage *image = runtime_store_image_at(store, last_byte);
+        if (image != NULL &&
+            !visit(env, image, (u32)(last_byte - image->view.text), walk.fp)) {
+            return;
+        }
+    } while (step(&walk));
 }
 
 // At a fault, the function may not have a frame yet, or never make one: the return address is then

@@ -20,4 +20,12 @@ void runtime_backtrace_fault(ImagoStore *store, const FaultPlace *place);
 // Frames from the newest exit to C (exit stub or builtin) outward; none if there is no activation.
 void runtime_backtrace_exit(ImagoStore *store);
 
+// A frame of an image's function or stub, at a call.
+//   text_offset  of the call's last byte
+//   fp           its frame pointer, if it has one: anything may be there
+// False: to be shown no more.
+typedef bool (*FrameVisitor)(void *env, const ImagoImage *image, u32 text_offset, u64 fp);
+// Those that runtime_backtrace_exit notes, and stubs between them.
+void runtime_frames_visit(ImagoStore *store, FrameVisitor visit, void *env);
+
 #endif
