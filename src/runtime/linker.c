@@ -234,11 +234,14 @@ static bool check_shape(const Image *view, Error *err) {
     return true;
 }
 
+// Room for what the counts of each kind allow: the list of imports may contradict them.
 static ImagoLinked *linked_open(ImagoLinker *linker, const ImagoImage *image, Error *err) {
     const Image *view = &image->view;
-    const u32 funcs = view->func_import_count, others = view->imports.count - funcs;
-    const usize items_at = sizeof(ImagoLinked) + funcs * sizeof(VmImport);
-    ImagoLinked *linked = mem_alloc(items_at + others * sizeof(LinkedItem));
+    const u32 others =
+        view->table_import_count + view->memory_import_count + view->global_import_count;
+    const usize items_at =
+        sizeof(ImagoLinked) + (usize)view->func_import_count * sizeof(VmImport);
+    ImagoLinked *linked = mem_alloc(items_at + (usize)others * sizeof(LinkedItem));
     if (linked == NULL) {
         error_set(err, IMAGO_ERROR_NO_MEMORY, ERROR_NO_OFFSET, "out of memory");
         return NULL;

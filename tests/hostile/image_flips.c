@@ -286,6 +286,26 @@ static void flip_and_use(u32 rounds, bool seals) {
 TEST(flips_do_no_harm) { flip_and_use(FLIP_COUNT, false); }
 TEST(flips_of_the_header_do_no_harm) { flip_and_use(FLIP_COUNT / 4, true); }
 
+// Counts of imports that each fit their tables, but not the list of imports.
+TEST(counts_of_imports_that_lie) {
+    Sample *sample = &SAMPLES[1];
+    ImagoEngine *engine = imago_engine_new(NULL);
+    for (u32 funcs = 0; funcs < 4; funcs++) {
+        for (u32 globals = 0; globals < 4; globals++) {
+            u32 used = 0;
+            u8 *header = sample->damaged + sample->header;
+            memcpy(sample->damaged, sample->bytes, sample->count);
+            store_u32(header + offsetof(StoredHeader, func_imports), funcs);
+            store_u32(header + offsetof(StoredHeader, ctx_func_imports), funcs);
+            store_u32(header + offsetof(StoredHeader, global_imports), globals);
+            store_u64(header + offsetof(StoredHeader, check), image_header_check(header));
+            EXPECT(open_and_use(engine, sample->damaged, sample->count, &used));
+            EXPECT_EQ(used, funcs == 1 && globals == 1);
+        }
+    }
+    imago_engine_delete(engine);
+}
+
 // ---- Another processor -------------------------------------------------------------------------
 
 TEST(names_what_the_processor_lacks) {
@@ -320,6 +340,7 @@ int main(void) {
     RUN(sizes_that_lie_are_found);
     RUN(flips_do_no_harm);
     RUN(flips_of_the_header_do_no_harm);
+    RUN(counts_of_imports_that_lie);
     RUN(names_what_the_processor_lacks);
     return test_end();
 }
