@@ -8,27 +8,18 @@ enum { FROZEN_EMPTY_MAX = 65536 };
 // The runtime looks through all segments when an entry is used for the first time.
 enum { ELEM_LAZY_MAX = 16 };
 
-static bool is_own_func(const Module *module, const ElemItem *item) {
-    return item->kind == CONST_REF_NULL ||
-           (item->kind == CONST_REF_FUNC && item->index >= module->func_import_count);
-}
-
-static bool is_func(const Module *module, const ElemItem *item) {
-    (void)module;
-    return item->kind == CONST_REF_NULL || item->kind == CONST_REF_FUNC;
-}
-
-// True if the segment's effect can be computed now: it cannot trap, and its items are all of a
-// kind.
-static bool is_static_segment(const Module *module, const ElemSegment *segment,
-                              bool (*is_kind)(const Module *, const ElemItem *)) {
+// True if the segment's effect can be computed now: it cannot trap, and its items are null or
+// functions with an index from `first_func` on.
+static bool is_static_segment(const Module *module, const ElemSegment *segment, u32 first_func) {
     const u32 entries = module->tables[segment->table].limits.min;
     if (segment->offset.kind != CONST_VALUE ||
         !range_fits((u32)segment->offset.low, segment->count, entries)) {
         return false;
     }
     for (u32 i = 0; i < segment->count; i++) {
-        if (!is_kind(module, &segment->items[i])) {
+        const ElemItem *item = &segment->items[i];
+        if (item->kind != CONST_REF_NULL &&
+            (item->kind != CONST_REF_FUNC || item->index < first_func)) {
             return false;
         }
     }
@@ -58,7 +49,7 @@ static u64 frozen_tables(const Module *module, u64 used_tables) {
             has_trap |= segment->mode == SEGMENT_ACTIVE;
             continue;
         }
-        if (has_trap || !is_static_segment(module, segment, is_own_func)) {
+        if (has_trap || !is_static_segment(module, segment, module->func_import_count)) {
             frozen &= ~(1ull << segment->table);
             has_trap = true;
         }
@@ -78,7 +69,7 @@ static u32 lazy_segments(const Module *module, u64 frozen) {
             continue;
         }
         if (segment->table < module->table_import_count || segment->type != VAL_FUNCREF ||
-            !is_static_segment(module, segment, is_func)) {
+            !is_static_segment(module, segment, 0)) {
             break;
         }
         lazy |= 1u << i;
